@@ -1,0 +1,51 @@
+"""Everything that may go wrong in words an operator can act on.
+
+PlanetError
+├── ConfigBroken      feeds.toml has mistakes (all of them, with their places)
+├── StartRefused      the planet can't start here: port, folder, lock
+├── StoreFailed       the database can't be read or written
+├── FeedUnreadable    no entry can be read from this body
+├── BodyRefused       a body is too large, or not in the coding it claims
+└── ChildStopped      a child process was ended by its limits, or died
+
+Expected outcomes of a fetch or a ping (not modified, refused, gone) are values, not errors.
+"""
+
+from __future__ import annotations
+
+
+class PlanetError(Exception):
+    """Base of all errors that the planet itself raises."""
+
+
+class ConfigBroken(PlanetError):
+    """The configuration has mistakes; `problems` holds one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StartRefused(PlanetError):
+    """The planet can't start: the message says why and what to do."""
+
+
+class StoreFailed(PlanetError):
+    """The database can't be used; nothing of the attempted change was kept."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class FeedUnreadable(PlanetError):
+    """No entry can be read from a body that should have been a feed."""
+
+
+class BodyRefused(PlanetError):
+    """A body is larger than allowed, or not what its Content-Encoding claims."""
+
+
+class ChildStopped(PlanetError):
+    """A child process ran into its limits (time, CPU, memory) or died; the input is to blame."""

@@ -1,0 +1,84 @@
+"""Make strangers' HTML safe to show, and plain text of it. Pure."""
+
+from __future__ import annotations
+
+import html as entities
+import re
+import unicodedata
+
+import nh3
+
+LONGEST_HTML = 400_000
+LONGEST_TEXT = 500
+
+_TAGS = {
+    "a", "abbr", "b", "bdi", "bdo", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del",
+    "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i",
+    "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp", "small", "span",
+    "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var",
+    "wbr",
+}  
+_ATTRIBUTES = {
+    "*": {"dir", "lang", "title"},
+    "a": {"href"},
+    "img": {"src", "alt", "width", "height"},
+    "ol": {"start", "reversed"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "time": {"datetime"},
+}
+_GONE_WITH_CONTENT = {"script", "style", "noscript", "template", "textarea", "title", "iframe", "object", "select"}
+_SET = {"img": {"loading": "lazy", "referrerpolicy": "no-referrer", "decoding": "async"}}
+_BLOCK_EDGE = re.compile(r"<(?=/?(?:p|div|li|br|h[1-6]|tr|td|th|dt|dd|blockquote|pre|figure|hr)\b)", re.IGNORECASE)
+_MARKUP = re.compile(r"<[a-zA-Z/!?]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
+# C0 and C1 controls, zero-width and bidirectional overrides: they can turn the text around them.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"\w+")
+
+
+def clean(html: str, base: str) -> str:
+    """Return `html` with only harmless elements, every link and image absolute against `base`.
+
+    Scripts, styles, forms, embeds, ids, classes and event handlers are gone; `srcset` too, because
+    the sanitiser neither checks nor resolves it.
+    """
+    relative: str | tuple[str, str] = ("rewrite_with_base", base) if base else "deny"
+    return nh3.clean(
+        without_controls(html[:LONGEST_HTML]),
+        tags=_TAGS,
+        clean_content_tags=_GONE_WITH_CONTENT,
+        attributes=_ATTRIBUTES,
+        set_tag_attribute_values=_SET,
+        url_schemes={"http", "https"},
+        url_relative=relative,
+        link_rel="noopener nofollow",
+    )
+
+
+def plain(text: str, *, is_html: bool, longest: int = LONGEST_TEXT) -> str:
+    """Return one line of plain text, without markup, control characters and tricks of direction."""
+    if is_html and _MARKUP.search(text):
+        spaced = _BLOCK_EDGE.sub(" <", text[:LONGEST_HTML])
+        text = entities.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=_GONE_WITH_CONTENT))
+    text = unicodedata.normalize("NFC", _SPACE.sub(" ", without_controls(text)).strip())
+    return shortened(text, longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return `text`, cut at a word with an ellipsis when it is longer than `longest` characters."""
+    if len(text) <= longest:
+        return text
+    kept = text[:longest]
+    return f"{kept.rpartition(' ')[0] or kept}…"
+
+
+def without_controls(text: str) -> str:
+    """Return `text` without characters that no page, feed or log may hold."""
+    return _LONE_SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
+
+
+def count_words(text: str) -> int:
+    """Return the number of words, as readers would count them."""
+    return sum(1 for _ in _WORD.finditer(text))

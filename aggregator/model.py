@@ -1,0 +1,249 @@
+"""The nouns: values without I/O. Times are aware UTC, URLs absolute strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from aggregator.urls import origin
+
+
+@dataclass(frozen=True, slots=True)
+class Masthead:
+    """What every page says about the planet itself."""
+
+    title: str
+    url: str
+    description: str = ""
+    language: str = "en"
+    timezone: str = "UTC"
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A feed in the configuration. The host and path of its site make its blog a member."""
+
+    url: str
+    name: str = ""
+    site: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = ()
+    content: Literal["full", "excerpt"] | None = None
+    every: timedelta | None = None
+    enabled: bool = True
+
+    @property
+    def territory(self) -> str:
+        """The URL under which pages are this member's own: never what a feed claims about itself."""
+        return self.site or origin(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class PollState:
+    """What the polls of one feed have left for the next one."""
+
+    next_poll_at: datetime
+    etag: str = ""
+    last_modified: str = ""
+    body_hash: bytes = b""
+    last_poll_at: datetime | None = None
+    status: int = 0
+    failures: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DueFeed:
+    """A feed that may be polled now, with its state."""
+
+    id: int
+    url: str
+    every: timedelta | None
+    is_new: bool
+    state: PollState
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEntry:
+    """An entry as its feed has it: HTML as sent, unsanitised; other texts may still hold markup."""
+
+    guid: str
+    url: str = ""
+    base: str = ""
+    title: str = ""
+    title_is_html: bool = False
+    author: str = ""
+    html: str = ""
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFeed:
+    """A feed as read, entries newest first as far as the feed says so."""
+
+    title: str = ""
+    home: str = ""
+    language: str = ""
+    entries: tuple[ParsedEntry, ...] = ()
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry:
+    """An entry that is safe to store: HTML sanitised, links absolute, other texts plain."""
+
+    guid: str
+    content_hash: bytes
+    url: str
+    title: str
+    author: str
+    html: str
+    lede: str
+    words: int
+    language: str
+    tags: tuple[str, ...]
+    published_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading one body gave: only the entries that are new or changed."""
+
+    title: str
+    home: str
+    entries: tuple[ReadEntry, ...]
+    seen: int
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blog:
+    """A member as the pages name it."""
+
+    id: int
+    slug: str
+    name: str
+    url: str
+    home: str
+    tags: tuple[str, ...] = ()
+    problem: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A stored entry, ready to be shown."""
+
+    id: int
+    slug: str
+    blog: Blog
+    guid: str
+    url: str
+    title: str
+    author: str
+    html: str
+    lede: str
+    words: int
+    language: str
+    tags: tuple[str, ...]
+    shown_at: datetime
+    published_at: datetime | None
+    updated_at: datetime | None
+    thoughts: int = 0
+    content: Literal["full", "excerpt"] = "full"
+
+    @property
+    def path(self) -> str:
+        """Where the post lives on the planet, frozen when it was first stored."""
+        return f"/posts/{self.id}-{self.slug}/"
+
+
+class Status(StrEnum):
+    """What became of a linkback."""
+
+    PENDING = "pending"
+    PUBLISHED = "published"
+    HELD = "held"
+    REJECTED = "rejected"
+    RETRACTED = "retracted"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a stranger says: this page of mine links to that page of yours."""
+
+    source: str
+    target: str
+    protocol: Literal["pingback", "trackback", "webmention", "feed"]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLinkback:
+    """A stored claim whose source is to be fetched now."""
+
+    id: int
+    source: str
+    targets: tuple[str, ...]
+    is_member: bool
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the source's page shows: the link, and how the page presents itself.
+
+    The excerpt is split around the words that link: before, linked, after.
+    """
+
+    title: str
+    excerpt: tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """One line of the conversation under a post."""
+
+    number: int
+    kind: str
+    url: str
+    title: str
+    blog: str
+    at: datetime
+    excerpt: tuple[str, str, str]
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """How one feed is doing, for `planet status`."""
+
+    url: str
+    name: str
+    health: str
+    problem: str
+    last_poll: datetime | None
+    next_poll: datetime | None
+    status: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollSummary:
+    """What one sweep did; `feeds` = fetched + unchanged + failed."""
+
+    feeds: int = 0
+    fetched: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    new_entries: int = 0
+    updated_entries: int = 0
+    seconds: float = 0.0
+    marked_due: int = field(default=0)

@@ -1,0 +1,385 @@
+"""One libcurl multi handle sweeps many requests at once; a single fetch is a sweep of one.
+
+Every address is judged by the guard at the moment of connecting, on every hop of a redirect. One clock bounds a
+request from its first name lookup to its last byte; bodies come back as they were sent, capped.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import certifi
+import pycurl
+
+from aggregator.outbound.guard import Guard, url_refusal
+from aggregator.urls import host_of
+
+MOST_REDIRECTS = 5
+MOST_HEADER_BYTES = 64_000
+_REDIRECTS = {301, 302, 303, 307, 308}
+_TICK = 0.1
+_MOST_KEPT_CONNECTIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to fetch. `key` is the caller's own, and comes back with the outcome."""
+
+    url: str
+    key: object = None
+    headers: tuple[tuple[str, str], ...] = ()
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    content: bytes = b""
+    seconds: float = 20.0
+    max_bytes: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said: names of headers in lower case; the body still in its content coding."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    permanently: str = ""
+
+    @property
+    def coding(self) -> str:
+        """The Content-Encoding of the body."""
+        return self.headers.get("content-encoding", "")
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of the body."""
+        return self.headers.get("content-type", "")
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why nothing usable came back, in words for an operator."""
+
+    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken"]
+    reason: str
+
+
+Outcome = Answer | NoAnswer
+Landed = tuple[Request, Outcome]
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """A request under way."""
+
+    request: Request
+    url: str
+    host: str
+    ends_at: float
+    hops: int = 0
+    permanently: str = ""
+    only_permanent: bool = True
+    refusal: str = ""
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    header_bytes: int = 0
+    body: bytearray = field(default_factory=bytearray)
+    too_large: bool = False
+
+    def begin_hop(self, url: str) -> None:
+        self.url, self.host = url, host_of(url)
+        self.status, self.header_bytes = 0, 0
+        self.headers, self.body = {}, bytearray()
+
+
+class Engine:
+    """Fetches through one guard. Not shared between threads."""
+
+    def __init__(self, guard: Guard, user_agent: str, *, at_once: int = 128, per_host: int = 2) -> None:
+        self._guard = guard
+        self._user_agent = user_agent
+        self._at_once = at_once
+        self._per_host = per_host
+        self._idle: list[Any] = []
+        self._selector = selectors.DefaultSelector()
+        self._alarm: float | None = None
+        self._multi: Any = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_alarm)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, _MOST_KEPT_CONNECTIONS)
+        self._running: dict[Any, _Transfer] = {}
+        self._per_host_running: Counter[str] = Counter()
+        self._waiting: defaultdict[str, deque[_Transfer]] = defaultdict(deque)
+
+    def sweep(self, more: Callable[[int], Sequence[Request]]) -> Iterator[list[Landed]]:
+        """Fetch whatever `more(room)` gives, and yield what has landed, at least ten times a second.
+
+        `more` is asked whenever there is room; the sweep ends when it gives nothing and nothing is under way.
+        """
+        is_drained = False
+        try:
+            while True:
+                landed: list[Landed] = []
+                room = self._at_once - len(self._running) - self._waiting_count()
+                if room > 0:
+                    requests = more(room)
+                    is_drained = not requests
+                    for request in requests:
+                        self._admit(request, landed)
+                if not self._running and not landed:
+                    if is_drained:
+                        return
+                    continue
+                self._turn(landed, wait=not landed)
+                yield landed
+        finally:
+            self._abandon()
+
+    def fetch(self, request: Request) -> Outcome:
+        """Fetch one thing."""
+        queue = [request]
+        for landed in self.sweep(lambda _room: [queue.pop()] if queue else []):
+            for _, outcome in landed:
+                return outcome
+        raise AssertionError("a sweep of one request lands it")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._abandon()
+        for handle in self._idle:
+            handle.close()
+        self._idle.clear()
+        self._multi.close()
+        self._selector.close()
+
+    # -- admission ---------------------------------------------------------------------------------
+
+    def _waiting_count(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _admit(self, request: Request, landed: list[Landed]) -> None:
+        transfer = _Transfer(request, request.url, host_of(request.url), time.monotonic() + request.seconds)
+        if refusal := url_refusal(request.url):
+            landed.append((request, NoAnswer("refused", f"its address is refused: {refusal}")))
+        elif self._per_host_running[transfer.host] >= self._per_host:
+            self._waiting[transfer.host].append(transfer)
+        else:
+            self._start(transfer)
+
+    def _start(self, transfer: _Transfer) -> None:
+        self._per_host_running[transfer.host] += 1
+        handle = self._idle.pop() if self._idle else self._new_handle()
+        self._aim(handle, transfer)
+        self._running[handle] = transfer
+        self._multi.add_handle(handle)
+
+    def _new_handle(self) -> Any:
+        handle = pycurl.Curl()
+        handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(pycurl.NOPROXY, "*")
+        handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        handle.setopt(pycurl.FOLLOWLOCATION, 0)
+        handle.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
+        handle.setopt(pycurl.USERAGENT, self._user_agent)
+        handle.setopt(pycurl.CAINFO, certifi.where())
+        return handle
+
+    def _aim(self, handle: Any, transfer: _Transfer) -> None:
+        request = transfer.request
+        handle.setopt(pycurl.URL, transfer.url)
+        handle.setopt(pycurl.TIMEOUT_MS, max(1, int((transfer.ends_at - time.monotonic()) * 1000)))
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, self._opener(transfer))
+        handle.setopt(pycurl.HEADERFUNCTION, _header_reader(transfer))
+        handle.setopt(pycurl.WRITEFUNCTION, _body_reader(transfer))
+        handle.setopt(pycurl.HTTPGET, 1)
+        if request.method == "HEAD":
+            handle.setopt(pycurl.NOBODY, 1)
+        elif request.method == "POST":
+            handle.setopt(pycurl.POST, 1)
+            handle.setopt(pycurl.POSTFIELDSIZE, len(request.content))
+            handle.setopt(pycurl.COPYPOSTFIELDS, request.content)
+        is_first_host = transfer.host == host_of(request.url)
+        handle.setopt(
+            pycurl.HTTPHEADER,
+            [f"{name}: {value}" for name, value in request.headers if is_first_host or not _is_for_one_host(name)],
+        )
+
+    def _opener(self, transfer: _Transfer) -> Callable[..., Any]:
+        def open_socket(_purpose: int, address: Any) -> Any:
+            family, kind, protocol, name = address
+            if refusal := self._guard.refusal(str(name[0]), int(name[1])):
+                transfer.refusal = refusal
+                return pycurl.SOCKET_BAD
+            return socket.socket(family, kind, protocol)
+
+        return open_socket
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        if event == pycurl.POLL_REMOVE:
+            if descriptor in self._selector.get_map():
+                self._selector.unregister(descriptor)
+            return
+        wanted = (selectors.EVENT_READ if event & pycurl.POLL_IN else 0) | (
+            selectors.EVENT_WRITE if event & pycurl.POLL_OUT else 0
+        )
+        if descriptor in self._selector.get_map():
+            self._selector.modify(descriptor, wanted)
+        else:
+            self._selector.register(descriptor, wanted)
+
+    def _set_alarm(self, milliseconds: int) -> None:
+        self._alarm = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _turn(self, landed: list[Landed], *, wait: bool) -> None:
+        """Let libcurl work until something has landed or a tick is over."""
+        ends_at = time.monotonic() + (_TICK if wait else 0)
+        while True:
+            now = time.monotonic()
+            pause = max(0.0, min(ends_at, self._alarm if self._alarm is not None else ends_at) - now)
+            for key, events in self._selector.select(pause):
+                action = (pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0) | (
+                    pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
+                )
+                self._multi.socket_action(key.fd, action)
+            if self._alarm is not None and time.monotonic() >= self._alarm:
+                self._alarm = None
+                self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._collect(landed)
+            if landed or time.monotonic() >= ends_at:
+                return
+
+    def _collect(self, landed: list[Landed]) -> None:
+        left = 1
+        while left:
+            left, done, failed = self._multi.info_read()
+            for handle in done:
+                self._land(handle, "", 0, landed)
+            for handle, code, message in failed:
+                self._land(handle, message, code, landed)
+
+    def _land(self, handle: Any, message: str, code: int, landed: list[Landed]) -> None:
+        transfer = self._running.pop(handle)
+        location = handle.getinfo(pycurl.REDIRECT_URL) if not code else None
+        self._multi.remove_handle(handle)
+        self._idle.append(handle)
+        self._leave(transfer.host)
+        if code:
+            landed.append((transfer.request, _failure(transfer, code, message)))
+        elif transfer.status in _REDIRECTS and location:
+            self._follow(transfer, location, landed)
+        else:
+            body = bytes(transfer.body)
+            landed.append(
+                (
+                    transfer.request,
+                    Answer(transfer.url, transfer.status, transfer.headers, body, transfer.permanently),
+                )
+            )
+
+    def _follow(self, transfer: _Transfer, location: str, landed: list[Landed]) -> None:
+        transfer.hops += 1
+        if transfer.hops > MOST_REDIRECTS:
+            landed.append((transfer.request, NoAnswer("redirects", f"more than {MOST_REDIRECTS} redirects")))
+            return
+        if refusal := url_refusal(location):
+            landed.append((transfer.request, NoAnswer("refused", f"it redirects to a refused address: {refusal}")))
+            return
+        if transfer.ends_at <= time.monotonic():
+            landed.append((transfer.request, _slow(transfer)))
+            return
+        # A temporary hop ends the chain of what may be remembered.
+        transfer.only_permanent = transfer.only_permanent and transfer.status in (301, 308)
+        if transfer.only_permanent:
+            transfer.permanently = location
+        if transfer.status == 303 or (transfer.status in (301, 302) and transfer.request.method == "POST"):
+            transfer.request = replace(transfer.request, method="GET", content=b"")
+        transfer.begin_hop(location)
+        if self._per_host_running[transfer.host] >= self._per_host:
+            self._waiting[transfer.host].append(transfer)
+        else:
+            self._start(transfer)
+
+    def _leave(self, host: str) -> None:
+        self._per_host_running[host] -= 1
+        if self._per_host_running[host] <= 0:
+            del self._per_host_running[host]
+        if queue := self._waiting.get(host):
+            transfer = queue.popleft()
+            if not queue:
+                del self._waiting[host]
+            if not transfer.hops:  # its clock starts when its turn comes
+                transfer.ends_at = time.monotonic() + transfer.request.seconds
+            self._start(transfer)
+
+    def _abandon(self) -> None:
+        for handle in list(self._running):
+            self._multi.remove_handle(handle)
+            self._idle.append(handle)
+        self._running.clear()
+        self._per_host_running.clear()
+        self._waiting.clear()
+
+
+def _is_for_one_host(name: str) -> bool:
+    """Validators and credentials mean nothing to another host."""
+    return name.lower() in ("if-none-match", "if-modified-since", "authorization", "cookie")
+
+
+def _header_reader(transfer: _Transfer) -> Callable[[bytes], int | None]:
+    def read(line: bytes) -> int | None:
+        transfer.header_bytes += len(line)
+        if transfer.header_bytes > MOST_HEADER_BYTES:
+            transfer.too_large = True
+            return -1
+        text = line.decode("latin-1").strip()
+        if text.startswith("HTTP/"):
+            parts = text.split(None, 2)
+            transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+            transfer.headers = {}
+        elif ":" in text:
+            name, _, value = text.partition(":")
+            name = name.strip().lower()
+            earlier = transfer.headers.get(name)
+            transfer.headers[name] = f"{earlier}, {value.strip()}" if earlier else value.strip()
+        return None
+
+    return read
+
+
+def _body_reader(transfer: _Transfer) -> Callable[[bytes], int | None]:
+    def read(chunk: bytes) -> int | None:
+        if transfer.status in _REDIRECTS:
+            transfer.header_bytes += len(chunk)  # a redirect's body is skipped, and not for ever
+            transfer.too_large = transfer.header_bytes > MOST_HEADER_BYTES
+            return -1 if transfer.too_large else None
+        if len(transfer.body) + len(chunk) > transfer.request.max_bytes:
+            transfer.too_large = True
+            transfer.body.clear()
+            return -1
+        transfer.body += chunk
+        return None
+
+    return read
+
+
+def _slow(transfer: _Transfer) -> NoAnswer:
+    return NoAnswer("slow", f"no complete answer within {transfer.request.seconds:g} seconds")
+
+
+def _failure(transfer: _Transfer, code: int, message: str) -> NoAnswer:
+    if transfer.refusal:
+        return NoAnswer("refused", f"its address is refused: {transfer.refusal}")
+    if transfer.too_large:
+        return NoAnswer("large", f"larger than {transfer.request.max_bytes:,} bytes")
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return _slow(transfer)
+    if code in (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_CONNECT):
+        return NoAnswer("unreachable", message or "no connection")
+    return NoAnswer("broken", message or f"libcurl error {code}")

@@ -1,0 +1,115 @@
+"""Open the database, and write to it in one piece or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from sqlite_utils import Database
+
+from aggregator.errors import StoreFailed
+from aggregator.store.schema import migrations
+
+WAIT_FOR_LOCK = 10.0
+FILE_NAME = "planet.db"
+
+
+def open_store(folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> Database:
+    """Open the database in `folder`, creating and migrating it as needed. One connection per thread.
+
+    `synchronous` FULL makes a commit survive a power cut; NORMAL survives a killed process.
+
+    Raises: StoreFailed, also when the database is newer than this program.
+    """
+    path = folder / FILE_NAME
+    with translated(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        database = Database(sqlite3.connect(path, timeout=WAIT_FOR_LOCK), execute_plugins=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA foreign_keys = ON")
+        database.execute(f"PRAGMA synchronous = {synchronous}")
+        database.execute("PRAGMA cache_size = -8000")
+        _migrate(database, path)
+    return database
+
+
+@contextmanager
+def transaction(database: Database) -> Iterator[None]:
+    """Take the write lock, and commit all or nothing.
+
+    `db.atomic()` begins deferred, and a reader that turns into a writer fails at once under contention:
+    so the lock is taken first, and `atomic()` inside it is a savepoint.
+
+    Raises: StoreFailed when the lock, the disk or the file says no; then nothing was kept.
+    """
+    with translated(Path(_path_of(database))):
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            with database.atomic():
+                yield
+        except BaseException:
+            if database.conn.in_transaction:
+                database.conn.rollback()
+            raise
+        try:
+            database.conn.commit()
+        except BaseException:
+            if database.conn.in_transaction:
+                database.conn.rollback()
+            raise
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into StoreFailed."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreFailed(str(path), _in_words(str(error))) from error
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise StoreFailed(str(path), str(error)) from error
+
+
+def to_text(instant: datetime | None) -> str | None:
+    """Write an instant as it is stored: ISO 8601 in UTC, of one width, so that text order is time order."""
+    return instant and instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def to_instant(text: str | None) -> datetime | None:
+    """Read an instant as it is stored."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _migrate(database: Database, path: Path) -> None:
+    known = {migration.name for migration in migrations._migrations}
+    unknown = sorted({migration.name for migration in migrations.applied(database)} - known)
+    if unknown:
+        raise StoreFailed(
+            str(path), f"it was written by a newer planet (it knows {unknown[-1]!r}); upgrade, or use another data folder"
+        )
+    if migrations.pending(database):
+        database.execute("BEGIN IMMEDIATE")  # two halves may start at once
+        try:
+            migrations.apply(database)
+        except BaseException:
+            database.conn.rollback()
+            raise
+        database.conn.commit()
+
+
+def _path_of(database: Database) -> str:
+    return str(database.execute("PRAGMA database_list").fetchone()[2])
+
+
+def _in_words(message: str) -> str:
+    if "locked" in message or "busy" in message:
+        return f"another process holds the database for more than {WAIT_FOR_LOCK:g} seconds; is a backup or a shell open?"
+    if "full" in message:
+        return "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
+    if "readonly" in message or "unable to open" in message:
+        return "it can't be written; check the owner and the rights of the data folder"
+    return message

@@ -1,0 +1,235 @@
+"""Feeds and the state of their polls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlite_utils import Database
+
+from aggregator.cadence import taken
+from aggregator.model import Blog, DueFeed, FeedHealth, PollState, Subscription
+from aggregator.store import stale
+from aggregator.store.connection import to_instant, to_text, transaction
+from aggregator.urls import host_of, is_under, slug
+
+
+def subscribe(database: Database, subscriptions: Sequence[Subscription], now: datetime) -> None:
+    """Make the stored feeds those of the configuration; what is missing from it is hidden, not forgotten."""
+    with transaction(database):
+        before = _settings(database)
+        for subscription in subscriptions:
+            _upsert(database, subscription, now)
+        wanted = json.dumps([subscription.url for subscription in subscriptions])
+        database.execute(
+            "UPDATE feed SET removed_at = ?"
+            " WHERE removed_at IS NULL AND url NOT IN (SELECT value FROM json_each(?))",
+            [to_text(now), wanted],
+        )
+        changed = [id for id, row in _settings(database).items() if before.get(id) != row]
+        for id in changed:
+            stale.mark_posts_of(database, id)
+        if changed:
+            stale.mark_river(database)
+
+
+def due(database: Database, now: datetime, limit: int) -> list[DueFeed]:
+    """Take up to `limit` feeds that may be polled now; each is marked as taken, lest it is taken twice."""
+    with transaction(database):
+        rows = list(database.query(_DUE, [to_text(now), limit]))
+        for row in rows:
+            lease = taken(_state(row), now).next_poll_at
+            database.execute("UPDATE feed SET next_poll_at = ? WHERE id = ?", [to_text(lease), row["id"]])
+    return [
+        DueFeed(
+            id=row["id"],
+            url=row["url"],
+            every=timedelta(seconds=row["every"]) if row["every"] else None,
+            is_new=row["last_good_at"] is None,
+            state=_state(row),
+        )
+        for row in rows
+    ]
+
+
+_DUE = (
+    "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, last_good_at,"
+    " status, failures, problem FROM feed"
+    " WHERE enabled AND removed_at IS NULL AND next_poll_at <= ? ORDER BY next_poll_at LIMIT ?"
+)
+
+
+def make_due(database: Database, now: datetime) -> int:
+    """Let every enabled feed be polled now; return how many there are."""
+    with transaction(database):
+        marked = database.execute(
+            "UPDATE feed SET next_poll_at = ? WHERE enabled AND removed_at IS NULL", [to_text(now)]
+        )
+    return int(marked.rowcount)
+
+
+def count_due(database: Database, now: datetime) -> int:
+    """Return how many feeds may be polled now."""
+    return int(
+        database.execute(
+            "SELECT count(*) FROM feed WHERE enabled AND removed_at IS NULL AND next_poll_at <= ?", [to_text(now)]
+        ).fetchone()[0]
+    )
+
+
+def record_state(database: Database, id: int, state: PollState, *, is_good: bool) -> None:
+    """Store what a poll left; inside a transaction."""
+    database.execute(
+        "UPDATE feed SET etag = ?, last_modified = ?, body_hash = ?, next_poll_at = ?, last_poll_at = ?,"
+        " status = ?, failures = ?, problem = ?, last_good_at = CASE WHEN ? THEN ? ELSE last_good_at END WHERE id = ?",
+        [
+            state.etag,
+            state.last_modified,
+            state.body_hash,
+            to_text(state.next_poll_at),
+            to_text(state.last_poll_at),
+            state.status,
+            state.failures,
+            state.problem,
+            is_good,
+            to_text(state.last_poll_at),
+            id,
+        ],
+    )
+
+
+def record_title(database: Database, id: int, title: str, home: str) -> None:
+    """Store how a feed names itself; inside a transaction."""
+    changed = database.execute(
+        "UPDATE feed SET title = ?, home = ? WHERE id = ? AND (title IS NOT ? OR home IS NOT ?)",
+        [title, home, id, title, home],
+    )
+    if changed.rowcount:
+        stale.mark_posts_of(database, id)
+        stale.mark_river(database)
+
+
+def blogs(database: Database) -> list[Blog]:
+    """Return all blogs of the configuration, by name."""
+    rows = database.query(f"SELECT {BLOG_COLUMNS} FROM feed WHERE removed_at IS NULL")
+    return sorted((blog_of(row) for row in rows), key=lambda blog: blog.name.casefold())
+
+
+BLOG_COLUMNS = (
+    "feed.id AS blog_id, feed.slug AS blog_slug, feed.url AS blog_url, feed.site AS blog_site, feed.name AS blog_name,"
+    " feed.title AS blog_title, feed.home AS blog_home, feed.tags AS blog_tags, feed.problem AS blog_problem,"
+    " feed.enabled AS blog_enabled, feed.author AS blog_author, feed.content AS blog_content"
+)
+
+
+def blog_of(row: dict[str, Any]) -> Blog:
+    """Build a Blog from a row that has BLOG_COLUMNS."""
+    return Blog(
+        id=row["blog_id"],
+        slug=row["blog_slug"],
+        name=row["blog_name"] or row["blog_title"] or host_of(row["blog_url"]),
+        url=row["blog_url"],
+        home=row["blog_home"] or row["blog_site"],
+        tags=tuple(json.loads(row["blog_tags"])),
+        problem=row["blog_problem"],
+        enabled=bool(row["blog_enabled"]),
+    )
+
+
+def member_at(database: Database, url: str) -> int | None:
+    """Return the id of the feed under whose site a page lies, the closest one, or None."""
+    rows = database.execute(
+        "SELECT id, site FROM feed WHERE removed_at IS NULL AND site_host = ?", [host_of(url)]
+    ).fetchall()
+    near = [(len(site), id) for id, site in rows if is_under(url, site)]
+    return max(near)[1] if near else None
+
+
+def health(database: Database) -> list[FeedHealth]:
+    """Return how every feed of the configuration is doing, those with problems first."""
+    rows = database.query(_HEALTH)
+    return [
+        FeedHealth(
+            url=row["url"],
+            name=row["name"],
+            health=row["health"],
+            problem=row["problem"],
+            last_poll=to_instant(row["last_poll_at"]),
+            next_poll=to_instant(row["next_poll_at"]) if row["health"] != "disabled" else None,
+            status=row["status"],
+            entries=row["entries"],
+        )
+        for row in rows
+    ]
+
+
+_HEALTH = """
+SELECT url, coalesce(nullif(name, ''), nullif(title, ''), url) AS name, problem, last_poll_at, next_poll_at, status,
+    (SELECT count(*) FROM entry WHERE feed_id = feed.id) AS entries,
+    CASE WHEN NOT enabled THEN 'disabled'
+         WHEN last_poll_at IS NULL THEN 'new'
+         WHEN failures > 0 THEN 'failing'
+         ELSE 'healthy' END AS health
+FROM feed WHERE removed_at IS NULL
+ORDER BY health = 'failing' DESC, health = 'disabled', name COLLATE NOCASE
+"""
+
+
+def _upsert(database: Database, subscription: Subscription, now: datetime) -> None:
+    database.execute(
+        "INSERT INTO feed (url, slug, site, site_host, name, author, tags, content, every, enabled, next_poll_at)"
+        " VALUES (:url, :slug, :site, :site_host, :name, :author, :tags, :content, :every, :enabled, :now)"
+        " ON CONFLICT (url) DO UPDATE SET site = excluded.site, site_host = excluded.site_host,"
+        " name = excluded.name, author = excluded.author,"
+        " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"
+        " removed_at = NULL",
+        {
+            "url": subscription.url,
+            "slug": _free_slug(database, subscription),
+            "site": subscription.territory,
+            "site_host": host_of(subscription.territory),
+            "name": subscription.name,
+            "author": subscription.author,
+            "tags": json.dumps(subscription.tags),
+            "content": subscription.content,
+            "every": int(subscription.every.total_seconds()) if subscription.every else None,
+            "enabled": subscription.enabled,
+            "now": to_text(now),
+        },
+    )
+
+
+def _free_slug(database: Database, subscription: Subscription) -> str:
+    """The slug a feed has, or the first one like its name that no other feed has."""
+    mine = database.execute("SELECT slug FROM feed WHERE url = ?", [subscription.url]).fetchone()
+    if mine:
+        return str(mine[0])
+    wish = slug(subscription.name or host_of(subscription.url).removeprefix("www.")) or "blog"
+    candidate, number = wish, 1
+    while database.execute("SELECT 1 FROM feed WHERE slug = ?", [candidate]).fetchone():
+        number += 1
+        candidate = f"{wish}-{number}"
+    return candidate
+
+
+def _settings(database: Database) -> dict[int, tuple[Any, ...]]:
+    """What of each feed shows on pages."""
+    rows = database.execute("SELECT id, name, author, tags, content, enabled, removed_at, site FROM feed").fetchall()
+    return {row[0]: tuple(row) for row in rows}
+
+
+def _state(row: dict[str, Any]) -> PollState:
+    next_poll_at = to_instant(row["next_poll_at"])
+    assert next_poll_at is not None
+    return PollState(
+        next_poll_at=next_poll_at,
+        etag=row["etag"],
+        last_modified=row["last_modified"],
+        body_hash=row["body_hash"],
+        last_poll_at=to_instant(row["last_poll_at"]),
+        status=row["status"],
+        failures=row["failures"],
+        problem=row["problem"],
+    )

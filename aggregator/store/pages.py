@@ -1,0 +1,61 @@
+"""What has been published: which file changed in which publish, and small notes about the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlite_utils import Database
+
+
+def digests(database: Database, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the digests of those of the files that are published."""
+    found: dict[str, bytes] = {}
+    for path in paths:
+        row = database.execute("SELECT digest FROM page WHERE path = ?", [path]).fetchone()
+        if row:
+            found[path] = row[0]
+    return found
+
+
+def record(database: Database, changed: Mapping[str, bytes], gone: Iterable[str]) -> None:
+    """Note files that were written and removed, in a new generation; inside a transaction."""
+    database.execute("UPDATE counter SET value = value + 1 WHERE name = 'generation'")
+    current = generation(database)
+    rows = [*changed.items(), *((path, b"") for path in gone)]
+    database.conn.executemany(
+        "INSERT INTO page VALUES (?, ?, ?)"
+        " ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, generation = excluded.generation",
+        ((path, digest, current) for path, digest in rows),
+    )
+
+
+def generation(database: Database) -> int:
+    """Return the number of the latest publish that changed a file."""
+    return int(database.execute("SELECT value FROM counter WHERE name = 'generation'").fetchone()[0])
+
+
+def changed_since(database: Database, earlier: int) -> list[str]:
+    """Return the files that changed or went in publishes after `earlier`."""
+    rows = database.execute("SELECT path FROM page WHERE generation > ?", [earlier]).fetchall()
+    return [row[0] for row in rows]
+
+
+def paths_under(database: Database, prefix: str) -> list[str]:
+    """Return the files of one folder of the site that are published."""
+    rows = database.execute(
+        "SELECT path FROM page WHERE path >= ? AND path < ? AND digest <> x''", [prefix, f"{prefix}\U0010ffff"]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def note(database: Database, name: str) -> str:
+    """Return a note, or ""."""
+    row = database.execute("SELECT value FROM note WHERE name = ?", [name]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def set_note(database: Database, name: str, value: str) -> None:
+    """Write a note; inside a transaction."""
+    database.execute(
+        "INSERT INTO note VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [name, value]
+    )

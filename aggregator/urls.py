@@ -1,0 +1,131 @@
+"""Compare, resolve and shorten web addresses. Pure: no network, no lookup of names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+import idna
+
+LONGEST = 2_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_TRACKING = re.compile(r"(?:utm_[a-z_]+|fbclid|gclid|mc_cid|mc_eid)=", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def web_url(text: str, base: str = "") -> str:
+    """Return the absolute http(s) URL that `text` stands for, or "" when it is none.
+
+    White space around it, and tabs and line ends inside, are dropped as browsers do; what is not ASCII
+    is escaped. Credentials, control characters and other schemes make it none.
+    Source: WHATWG URL, section 4.4 (stripping); RFC 3986 section 5 (resolution).
+    """
+    text = re.sub(r"[\t\r\n]", "", text.strip(" \t\r\n\x0c\x00"))
+    if not text or len(text) > LONGEST or _CONTROL.search(text):
+        return ""
+    try:
+        parts = urlsplit(urljoin(base, text) if base else text)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in _DEFAULT_PORTS or port == 0 or "@" in parts.netloc:
+        return ""
+    host = _ascii_host(parts.hostname or "")
+    if not host or not _HOST.fullmatch(host):
+        return ""
+    return urlunsplit(
+        (
+            parts.scheme.lower(),
+            host if port is None else f"{host}:{port}",
+            _ascii(parts.path),
+            _ascii(parts.query),
+            _ascii(parts.fragment),
+        )
+    )
+
+
+def canonical(url: str) -> str:
+    """Return the key under which two spellings of one address are equal, or "" for what is no web address.
+
+    The key is for comparing, not for fetching: http and https are one, so are a missing and a present
+    trailing slash; the fragment, default ports and tracking parameters are gone.
+    Source: RFC 3986 section 6.2.2; research on linkback spam by variants (`#1..#n`, `?utm=`, `%7e`).
+    """
+    url = web_url(url)
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    host = _ascii_host(parts.hostname or "")
+    if parts.port is not None and parts.port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{parts.port}"
+    path = _without_dots(_normal_escapes(parts.path)).rstrip("/")
+    query = "&".join(p for p in _normal_escapes(parts.query).split("&") if p and not _TRACKING.match(p))
+    return f"//{host}{path}?{query}" if query else f"//{host}{path}"
+
+
+def host_of(url: str) -> str:
+    """Return the host name as compared (ASCII, lower case), or ""."""
+    try:
+        return _ascii_host(urlsplit(url).hostname or "")
+    except ValueError:
+        return ""
+
+
+def is_under(url: str, territory: str) -> bool:
+    """Tell whether `url` lies under `territory`, on segment boundaries."""
+    inside, outside = canonical(url), canonical(territory)
+    if not inside or not outside:
+        return False
+    return f"{inside.partition('?')[0]}/".startswith(f"{outside.partition('?')[0]}/")
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of `url` with a final slash."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
+
+
+def slug(text: str, longest: int = 60) -> str:
+    """Return `text` as lower-case ASCII words joined by hyphens, at most `longest` characters."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", ascii_text).strip("-")
+    if len(words) > longest:
+        words = words[: longest + 1].rpartition("-")[0] or words[:longest]
+    return words
+
+
+def _ascii_host(host: str) -> str:
+    host = host.rstrip(".").lower()
+    if host.isascii():
+        return f"[{host}]" if ":" in host else host
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return ""
+
+
+def _ascii(text: str) -> str:
+    return quote(text, safe="/%:@!$&'()*+,;=?~-._[]|")
+
+
+def _normal_escapes(text: str) -> str:
+    def unescape(match: re.Match[str]) -> str:
+        character = chr(int(match[1], 16))
+        return character if character in _UNRESERVED else match[0].upper()
+
+    return _ESCAPE.sub(unescape, text)
+
+
+def _without_dots(path: str) -> str:
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            if len(kept) > 1:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join(kept)

@@ -1,0 +1,1 @@
+"""Verbs on a timer: poll, verify, publish."""
