@@ -264,9 +264,48 @@ class Planet:
     without_effect: tuple[str, ...] = ()
 
     @property
+    def public(self) -> Path:
+        """The folder of the published site."""
+        return self.data / "public"
+
+    @property
     def bounds(self) -> Bounds:
         """How often feeds may be polled."""
         return Bounds(self.poll.every, self.poll.at_least, self.poll.at_most)
+
+
+class ConfigFile:
+    """A configuration file whose edits take effect; a broken edit leaves the last good one in effect."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it. Raises: ConfigBroken."""
+        self.path = path
+        self._seen = _stamp(path)
+        self.current = load(path)
+
+    def has_changed(self) -> bool:
+        """Tell whether the file is another than the one that was read last."""
+        return _stamp(self.path) != self._seen
+
+    def refresh(self) -> bool:
+        """Read the file again if it has changed; tell whether a new configuration is in effect.
+
+        Raises: ConfigBroken, once for each broken edit; `current` stays as it is.
+        """
+        stamp = _stamp(self.path)
+        if stamp == self._seen:
+            return False
+        self._seen = stamp
+        self.current = load(self.path)
+        return True
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def load(path: Path) -> Planet:

@@ -42,7 +42,7 @@ def examine(
     wanted = {key for key in map(canonical, targets) if key}
     if not wanted:
         return None
-    document = BeautifulSoup(text, "lxml", on_duplicate_attribute="ignore")
+    document = BeautifulSoup(text, "lxml")  # of an attribute given twice it keeps the first, as browsers do
     link = _link(document, url, wanted)
     if link is None:
         return None

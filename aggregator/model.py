@@ -197,6 +197,19 @@ class PendingLinkback:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """What the sender of a ping may know of it."""
+
+    token: str
+    source: str
+    target: str
+    status: Status
+    received_at: datetime
+    settled_at: datetime | None
+    post_path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the source's page shows: the link, and how the page presents itself.
 

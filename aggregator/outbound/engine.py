@@ -24,6 +24,7 @@ MOST_REDIRECTS = 5
 MOST_HEADER_BYTES = 64_000
 _REDIRECTS = {301, 302, 303, 307, 308}
 _TICK = 0.1
+_ASK_EVERY = 0.5
 _MOST_KEPT_CONNECTIONS = 256
 
 
@@ -119,22 +120,22 @@ class Engine:
     def sweep(self, more: Callable[[int], Sequence[Request]]) -> Iterator[list[Landed]]:
         """Fetch whatever `more(room)` gives, and yield what has landed, at least ten times a second.
 
-        `more` is asked whenever there is room; the sweep ends when it gives nothing and nothing is under way.
+        `more` is asked when a good part of the room is free, and again from time to time when it gave nothing;
+        the sweep ends when it gives nothing and nothing is under way.
         """
-        is_drained = False
+        ask_again_at = 0.0
         try:
             while True:
                 landed: list[Landed] = []
-                room = self._at_once - len(self._running) - self._waiting_count()
-                if room > 0:
+                under_way = len(self._running) + self._waiting_count()
+                room = self._at_once - under_way
+                if not under_way or (room >= self._at_once / 4 and time.monotonic() >= ask_again_at):
                     requests = more(room)
-                    is_drained = not requests
+                    if not requests and not under_way:
+                        return
+                    ask_again_at = 0.0 if requests else time.monotonic() + _ASK_EVERY
                     for request in requests:
                         self._admit(request, landed)
-                if not self._running and not landed:
-                    if is_drained:
-                        return
-                    continue
                 self._turn(landed, wait=not landed)
                 yield landed
         finally:

@@ -19,7 +19,7 @@ FILE_NAME = "planet.db"
 
 
 def open_store(folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> Database:
-    """Open the database in `folder`, creating and migrating it as needed. One connection per thread.
+    """Open the database in `folder`, creating and migrating it as needed. For one thread at a time.
 
     `synchronous` FULL makes a commit survive a power cut; NORMAL survives a killed process.
 
@@ -28,7 +28,7 @@ def open_store(folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL
     path = folder / FILE_NAME
     with translated(path):
         folder.mkdir(parents=True, exist_ok=True)
-        database = Database(sqlite3.connect(path, timeout=WAIT_FOR_LOCK), execute_plugins=False)
+        database = Database(sqlite3.connect(path, timeout=WAIT_FOR_LOCK, check_same_thread=False), execute_plugins=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA foreign_keys = ON")
         database.execute(f"PRAGMA synchronous = {synchronous}")

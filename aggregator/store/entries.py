@@ -80,6 +80,16 @@ def by_ids(database: Database, ids: Sequence[int]) -> list[Post]:
     return [_post(row) for row in rows]
 
 
+def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
+    """Return the next ids of shown posts in order of id, for walking over all of them."""
+    rows = database.execute(
+        "SELECT entry.id FROM entry JOIN feed ON feed.id = entry.feed_id"
+        " WHERE entry.id > ? AND hidden = '' AND removed_at IS NULL ORDER BY entry.id LIMIT ?",
+        [after, limit],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def target(database: Database, url: str) -> int | None:
     """Return the id of the shown post with this address (compared as canonical URLs), the oldest one, or None."""
     row = database.execute(

@@ -37,6 +37,8 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
 
 def due(database: Database, now: datetime, limit: int) -> list[DueFeed]:
     """Take up to `limit` feeds that may be polled now; each is marked as taken, lest it is taken twice."""
+    if not count_due(database, now):
+        return []
     with transaction(database):
         rows = list(database.query(_DUE, [to_text(now), limit]))
         for row in rows:

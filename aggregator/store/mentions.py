@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from aggregator.model import Claim, Evidence, PendingLinkback, Status, Thought
+from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, Thought
 from aggregator.store import stale
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of
@@ -23,19 +23,6 @@ class Known:
     id: int
     token: str
     status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class StatusPage:
-    """What the sender of a ping may know of it."""
-
-    token: str
-    source: str
-    target: str
-    status: Status
-    received_at: datetime
-    settled_at: datetime | None
-    post_path: str
 
 
 def target_key(database: Database, entry_id: int) -> str:
@@ -157,7 +144,7 @@ ORDER BY entry_id, received_at, linkback.id
 """
 
 
-def status_page(database: Database, token: str) -> StatusPage | None:
+def mention(database: Database, token: str) -> Mention | None:
     """Return what the sender of a ping may know, or None for an unknown token."""
     rows = list(
         database.query(
@@ -171,7 +158,7 @@ def status_page(database: Database, token: str) -> StatusPage | None:
     row = rows[0]
     received_at = to_instant(row["received_at"])
     assert received_at is not None
-    return StatusPage(
+    return Mention(
         token=row["token"],
         source=row["source"],
         target=row["target"],

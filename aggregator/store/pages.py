@@ -48,6 +48,11 @@ def paths_under(database: Database, prefix: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def forget(database: Database) -> None:
+    """Forget what the files hold, so that every one is written again; inside a transaction."""
+    database.execute("UPDATE page SET digest = x'00' WHERE digest <> x''")
+
+
 def note(database: Database, name: str) -> str:
     """Return a note, or ""."""
     row = database.execute("SELECT value FROM note WHERE name = ?", [name]).fetchone()

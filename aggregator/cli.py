@@ -1,0 +1,308 @@
+"""The `planet` command. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from aggregator import __version__, clock
+from aggregator.errors import ConfigBroken, PlanetError
+
+if TYPE_CHECKING:
+    from aggregator.config import ConfigFile, Planet
+    from aggregator.model import FeedHealth, PollSummary
+
+HOST, PORT = "127.0.0.1", 8000
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """Give a command --config, and turn our errors into one line each and exit code 1."""
+
+    @click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=Path("feeds.toml"),
+        show_default=True,
+        help="The configuration.",
+    )
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with plain_errors():
+            return command(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def port_options(command: F) -> F:
+    """Give a command --host and --port."""
+    command = click.option("--host", default=HOST, show_default=True, help="The address to listen on.")(command)
+    port = click.option("--port", type=click.IntRange(1, 65_535), default=PORT, show_default=True, help="The port.")
+    return port(command)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Say what is wrong in one line, or one line for each mistake of a configuration."""
+    try:
+        yield
+    except ConfigBroken as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(1)
+    except PlanetError as error:
+        click.echo(f"planet: {error}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="planet")
+def main() -> None:
+    """Gather a community's blogs on one page, and give them back their conversation."""
+
+
+@main.command()
+@port_options
+@config_option
+def run(config_path: Path, host: str, port: int) -> None:
+    """Poll the feeds and serve the page: both halves, supervised."""
+    from aggregator.config import load
+
+    planet = load(config_path)
+    _run_halves(planet, host, port)
+
+
+@main.command()
+@port_options
+@config_option
+def serve(config_path: Path, host: str, port: int) -> None:
+    """Serve the page and take pings: the web half alone."""
+    from aggregator.processes import Lock
+    from aggregator.serve import serve as serve_until_stopped
+
+    config = _begin_half(config_path)
+    with Lock(config.current.data, "serve"):
+        serve_until_stopped(config, host, port, clock.now)
+
+
+@main.command()
+@config_option
+def work(config_path: Path) -> None:
+    """Poll, verify and publish: the jobs half alone."""
+    from aggregator.processes import Lock
+    from jobs.scheduler import work as work_until_stopped
+
+    config = _begin_half(config_path)
+    with Lock(config.current.data, "work"):
+        work_until_stopped(config, clock.now, _stop_on_signal())
+
+
+@main.command()
+@click.option("--all", "poll_all", is_flag=True, help="All enabled feeds, due or not.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@config_option
+def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
+    """Sweep the feeds that are due, and store what is new; publish nothing."""
+    from aggregator import logs, store
+    from aggregator.config import load
+    from aggregator.errors import StartRefused
+    from aggregator.processes import Lock
+
+    planet = load(config_path)
+    if not as_json:
+        logs.begin()
+    database = store.open_store(planet.data)
+    try:
+        with Lock(planet.data, "work"):
+            store.feeds.subscribe(database, planet.subscriptions, clock.now())
+            if poll_all:
+                store.feeds.make_due(database, clock.now())
+            summary = _sweep(planet, database, show_progress=not as_json)
+    except StartRefused:
+        _mark_due_beside_worker(database, as_json)
+        return
+    if as_json:
+        click.echo(json.dumps({name: value for name, value in asdict(summary).items() if name != "marked_due"}))
+    else:
+        click.echo(
+            f"{summary.feeds} feeds in {summary.seconds:.1f} s: {summary.fetched} fetched, {summary.unchanged} unchanged,"
+            f" {summary.failed} failed; {summary.new_entries} new and {summary.updated_entries} edited entries"
+        )
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to; default: data/public.")
+@config_option
+def build(config_path: Path, out: Path | None) -> None:
+    """Write the whole static site."""
+    from aggregator import store
+    from aggregator.config import load
+    from jobs.publish import build as build_site
+    from jobs.tools import renderer_for
+
+    planet = load(config_path)
+    database = store.open_store(planet.data)
+    store.feeds.subscribe(database, planet.subscriptions, clock.now())
+    written = build_site(database, renderer_for(planet), out or planet.public, entries=planet.page.entries)
+    click.echo(f"{written} files written to {out or planet.public}")
+
+
+@main.command()
+@config_option
+def check(config_path: Path) -> None:
+    """Validate the configuration: every mistake with its place and a hint."""
+    from aggregator.config import load
+
+    planet = load(config_path)
+    for key in planet.without_effect:
+        click.echo(f"{config_path}: {key}: fine, but without effect in this version")
+    enabled = sum(feed.enabled for feed in planet.subscriptions)
+    click.echo(f"{config_path}: fine; {enabled} feeds, {len(planet.subscriptions) - enabled} more not enabled")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@config_option
+def status(config_path: Path, as_json: bool) -> None:
+    """Tell how every feed is doing, and how many linkbacks wait."""
+    from aggregator import store
+    from aggregator.config import load
+
+    planet = load(config_path)
+    database = store.open_store(planet.data)
+    feeds, mentions = store.feeds.health(database), store.mentions.counts(database)
+    if as_json:
+        rows = [{**asdict(feed), "last_poll": _iso(feed.last_poll), "next_poll": _iso(feed.next_poll)} for feed in feeds]
+        click.echo(json.dumps({"feeds": rows, "mentions": mentions}))
+    else:
+        _print_status(feeds, mentions)
+
+
+@main.command()
+@port_options
+@click.option("--seconds", type=float, help="End after so many seconds.")
+def demo(host: str, port: int, seconds: float | None) -> None:
+    """Run a planet on a small community of blogs on this machine; needs no internet."""
+    from aggregator.demo import community
+
+    with plain_errors(), community(f"http://{host}:{port}/", clock.now) as config_path:
+        from aggregator.config import load
+
+        click.echo(f"A community of blogs is being born. Open http://{host}:{port}/ and stay a minute; Ctrl-C ends it.")
+        _run_halves(load(config_path), host, port, seconds=seconds)
+
+
+def _run_halves(planet: Planet, host: str, port: int, seconds: float | None = None) -> None:
+    from aggregator import logs
+    from aggregator.processes import Lock
+    from aggregator.ports import check_port
+    from aggregator.supervise import Half, supervise
+
+    logs.begin()
+    # Whatever would stop a half at its start is found out here, once and in one line.
+    check_port(host, port)
+    with ExitStack() as stack:
+        stack.enter_context(Lock(planet.data, "run"))
+        for half in ("serve", "work"):
+            with Lock(planet.data, half):
+                pass
+        stop = _stop_on_signal()
+        if seconds is not None:
+            timer = threading.Timer(seconds, stop.set)
+            timer.daemon = True
+            timer.start()
+        config = ["--config", str(planet.path)]
+        halves = [
+            Half("serve", ["serve", *config, "--host", host, "--port", str(port)]),
+            Half("work", ["work", *config]),
+        ]
+        supervise(halves, stop, clock.seconds)
+
+
+def _begin_half(config_path: Path) -> ConfigFile:
+    from aggregator import logs
+    from aggregator.config import ConfigFile
+    from aggregator.processes import die_with
+    from aggregator.supervise import PARENT
+
+    if parent := os.environ.pop(PARENT, ""):
+        die_with(int(parent))
+    logs.begin()
+    return ConfigFile(config_path)
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _sweep(planet: Planet, database: Any, *, show_progress: bool) -> PollSummary:
+    from dataclasses import replace
+
+    from rich.progress import Progress
+
+    from aggregator import store
+    from jobs import tools
+    from jobs.children import Children
+    from jobs.poll import Sweep
+
+    began = clock.seconds()
+    children = Children(planet.workers.processes)
+    sweep = Sweep(database, tools.engine_for(planet), children, tools.terms_for(planet), clock.now)
+    try:
+        with Progress(disable=not (show_progress and sys.stderr.isatty()), transient=True) as progress:
+            bar = progress.add_task("Polling", total=store.feeds.count_due(database, clock.now()))
+            summary = sweep.run(on_progress=lambda so_far: progress.update(bar, completed=so_far.feeds))
+    finally:
+        children.close()
+    return replace(summary, seconds=round(clock.seconds() - began, 3))
+
+
+def _mark_due_beside_worker(database: Any, as_json: bool) -> None:
+    from aggregator import store
+    from aggregator.model import PollSummary
+
+    marked = store.feeds.make_due(database, clock.now())
+    if as_json:
+        click.echo(json.dumps(asdict(PollSummary(marked_due=marked))))
+    else:
+        click.echo(f"A planet is at work here; {marked} feeds are marked due, and it polls them now.")
+
+
+def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from aggregator.logs import escaped
+
+    table = Table("Feed", "Health", "Last poll", "Next poll", "Status", "Entries", "Why", box=None, header_style="bold")
+    for feed in feeds:
+        cells = (feed.name, feed.health, _short(feed.last_poll), _short(feed.next_poll))
+        numbers = (str(feed.status or ""), str(feed.entries))
+        table.add_row(*(Text(escaped(cell)) for cell in (*cells, *numbers, feed.problem)))
+    console = Console()
+    console.print(table)
+    console.print("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
+
+
+def _iso(instant: Any) -> str | None:
+    return instant and instant.isoformat()
+
+
+def _short(instant: Any) -> str:
+    return instant.astimezone().strftime("%d %b %H:%M") if instant else "–"

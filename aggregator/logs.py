@@ -1,0 +1,41 @@
+"""One line per event: when, how bad, who, what, and the keys that matter."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+_KEYS = ("feed", "source", "target", "next", "half", "path")
+
+
+class Line(logging.Formatter):
+    """Writes a record as one line; control characters are escaped, so no title can forge another line."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%SZ"
+    default_msec_format = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, with its keys at the end."""
+        keys = "".join(f" {key}={getattr(record, key)}" for key in _KEYS if hasattr(record, key))
+        text = f"{self.formatTime(record)} {record.levelname.lower():7} {record.name.removeprefix('planet.')}: "
+        text += escaped(f"{record.getMessage()}{keys}")
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def escaped(text: str) -> str:
+    """Return `text` with everything that a terminal might obey made visible."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+
+
+def begin(*, verbose: bool = False) -> None:
+    """Log to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Line())
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("_granian").setLevel(logging.ERROR)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -1,0 +1,59 @@
+"""What processes owe each other: to end with their parent, and not to work in one folder twice."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from aggregator.errors import StartRefused
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent is gone, even by kill -9 (Linux only)."""
+    if sys.platform != "linux":
+        return
+    set_parent_death_signal = 1
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it went before we asked
+        os._exit(1)
+
+
+class Lock:
+    """The right to be the one half of a planet on a data folder; the kernel gives it back when we die."""
+
+    def __init__(self, folder: Path, half: str) -> None:
+        self._path = folder / f"{half}.lock"
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Lock:
+        """Take the lock. Raises: StartRefused."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StartRefused(
+                f"the data folder {self._path.parent} can't be written ({error.strerror}); check its owner and rights,"
+                " or set [planet] data"
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise StartRefused(
+                f"another planet is at work in {self._path.parent}; stop it, or set [planet] data to another folder"
+            ) from None
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the lock back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

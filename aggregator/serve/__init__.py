@@ -1,0 +1,122 @@
+"""The web half: an HTTP server, the pages in memory, and the intake of pings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from aggregator import store
+from aggregator.config import ConfigFile, Planet
+from aggregator.errors import ConfigBroken, PlanetError
+from aggregator.serve.app import App, Receive, Scope, Send
+from aggregator.serve.intake import Intake
+from aggregator.serve.pages import Pages
+from aggregator.ports import check_port
+from jobs.tools import renderer_for
+from linkbacks.claims import Rules
+
+log = logging.getLogger("planet.serve")
+
+LOOK_EVERY = 0.25
+HEADER_MILLISECONDS = 5_000
+
+
+def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises: StartRefused, StoreFailed.
+    """
+    check_port(host, port)
+    store.open_store(config.current.data).close()
+    asyncio.run(_serve(config, host, port, clock))
+
+
+async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
+    half = _WebHalf(config, clock)
+    server = Server(
+        half.app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    log.info("serving %s on http://%s:%d/", config.current.masthead.title, host, port)
+    try:
+        await server.serve()
+    finally:
+        half.close()
+        log.info("stopped")
+
+
+class _WebHalf:
+    """What stands behind the server, and the thread that keeps it up to date."""
+
+    def __init__(self, config: ConfigFile, clock: Callable[[], datetime]) -> None:
+        self._config = config
+        self._clock = clock
+        self._intake = Intake(config.current.data, self._rules)
+        self._loop = asyncio.get_running_loop()
+        self._take_on(config.current)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._thread.start()
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request with the configuration in effect."""
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """End the threads; what has been received is stored first."""
+        self._stop.set()
+        self._thread.join()
+        self._intake.close()
+
+    def _take_on(self, planet: Planet) -> None:
+        self._pages = Pages(planet.public, f"{planet.masthead.url}xmlrpc")
+        self._app = App(planet, self._pages, self._intake, renderer_for(planet), self._clock)
+
+    def _rules(self) -> Rules:
+        planet = self._config.current
+        return Rules(
+            planet.masthead.url,
+            planet.linkbacks.strangers,
+            tuple(planet.linkbacks.block),
+            accepts_pingback="pingback" in planet.linkbacks.accept,
+        )
+
+    def _watch(self) -> None:
+        """Drop pages from memory when they have been published anew; take on an edited configuration."""
+        database = store.open_store(self._config.current.data)
+        seen = store.pages.generation(database)
+        while not self._stop.wait(LOOK_EVERY):
+            try:
+                latest = store.pages.generation(database)
+                if latest != seen:
+                    changed = store.pages.changed_since(database, seen)
+                    self._loop.call_soon_threadsafe(self._drop, changed)
+                    seen = latest
+                if self._config.refresh():
+                    self._loop.call_soon_threadsafe(self._take_on, self._config.current)
+            except ConfigBroken:
+                continue  # the jobs half tells about the mistakes
+            except (PlanetError, sqlite3.Error) as error:
+                log.error("%s", error)
+        database.close()
+
+    def _drop(self, changed: list[str]) -> None:
+        self._pages.drop(changed)

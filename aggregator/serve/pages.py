@@ -1,0 +1,131 @@
+"""Published pages as bytes in memory: identity, gzip, ETag, and the headers of both."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aggregator.site import folder
+
+Headers = list[tuple[bytes, bytes]]
+
+MOST_BYTES = 64_000_000
+SMALLEST_TO_COMPRESS = 600
+
+_NAME = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
+_TYPES = {
+    ".html": b"text/html; charset=utf-8",
+    ".atom": b"application/atom+xml; charset=utf-8",
+    ".xml": b"text/xml; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".svg": b"image/svg+xml",
+    ".json": b"application/json; charset=utf-8",
+    ".txt": b"text/plain; charset=utf-8",
+}
+
+SAFETY: Headers = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src http: https: data:; media-src http: https:; script-src 'self';"
+        b" connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One published file, ready to be sent."""
+
+    body: bytes
+    compressed: bytes
+    etag: bytes
+    headers: Headers
+    compressed_headers: Headers
+    unchanged_headers: Headers
+
+    def is_known_to(self, if_none_match: bytes) -> bool:
+        """Tell whether a client that sends this If-None-Match has the page already (RFC 9110, 13.1.2)."""
+        known = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
+        return b"*" in known or self.etag in known or _compressed_tag(self.etag) in known
+
+
+def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: bool = False) -> Page:
+    """Make a page of a file's content."""
+    compressed = gzip.compress(body, 6, mtime=0) if len(body) >= SMALLEST_TO_COMPRESS else b""
+    if len(compressed) >= len(body):
+        compressed = b""
+    etag = b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
+    caching = b"public, max-age=31536000, immutable" if is_frozen else b"public, max-age=0, must-revalidate"
+    always: Headers = [(b"cache-control", caching), (b"vary", b"accept-encoding"), *SAFETY, *(extra or [])]
+    kind = _TYPES.get(Path(name).suffix, b"application/octet-stream")
+    described: Headers = [(b"content-type", kind), *always]
+    return Page(
+        body=body,
+        compressed=compressed,
+        etag=etag,
+        headers=[*described, (b"etag", etag), (b"content-length", b"%d" % len(body))],
+        compressed_headers=[
+            *described,
+            (b"content-encoding", b"gzip"),
+            (b"etag", _compressed_tag(etag)),
+            (b"content-length", b"%d" % len(compressed)),
+        ],
+        unchanged_headers=[(b"etag", etag), *always],
+    )
+
+
+class Pages:
+    """The published folder, read when asked for and kept until it changes. For one thread."""
+
+    def __init__(self, public: Path, xmlrpc_url: str) -> None:
+        self._public = public
+        self._pingback: Headers = [(b"x-pingback", xmlrpc_url.encode("ascii"))]
+        self._kept: OrderedDict[str, Page] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, path: str) -> Page | None:
+        """Return the page at a path below the site's root, without its first slash; or None."""
+        name = f"{path}index.html" if not path or path.endswith("/") else path
+        page = self._kept.get(name)
+        if page is not None:
+            self._kept.move_to_end(name)
+            return page
+        if not _NAME.fullmatch(name):
+            return None
+        body = folder.read(self._public, name)
+        if body is None:
+            return None
+        # Every page that may be pinged says so; the front page may not be.
+        extra = self._pingback if name.startswith("posts/") else []
+        page = page_of(name, body, extra=extra, is_frozen=name.startswith("static/"))
+        self._keep(name, page)
+        return page
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget files that have changed."""
+        for name in names:
+            page = self._kept.pop(name, None)
+            if page is not None:
+                self._bytes -= _weight(page)
+
+    def _keep(self, name: str, page: Page) -> None:
+        self._kept[name] = page
+        self._bytes += _weight(page)
+        while self._bytes > MOST_BYTES and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= _weight(oldest)
+
+
+def _weight(page: Page) -> int:
+    return len(page.body) + len(page.compressed) + 1_000
+
+
+def _compressed_tag(etag: bytes) -> bytes:
+    return etag[:-1] + b'-gz"'

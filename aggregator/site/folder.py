@@ -1,0 +1,47 @@
+"""The published folder: files replaced one by one, each whole at every moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from aggregator.errors import StoreFailed
+
+_UNFINISHED = ".planet-new"
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files (path below `folder` to content); a reader sees each as it was or as it is, never half.
+
+    Raises: StoreFailed for the first file that can't be written; that file is as it was.
+    """
+    for name, content in files.items():
+        path = folder / name
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise StoreFailed(str(path), f"the page can't be written: {error.strerror or error}") from error
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove files, and the folders that they leave empty."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+        for parent in PurePosixPath(name).parents:
+            try:
+                (folder / parent).rmdir()
+            except OSError:
+                break
+
+
+def read(folder: Path, name: str) -> bytes | None:
+    """Return a published file, or None when there is none."""
+    try:
+        return (folder / name).read_bytes()
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,95 @@
+"""Child processes that read hostile input, each task within a limit of CPU time, memory and time.
+
+A child that is stopped by its limits, or dies, is a verdict about that one input; the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, TimeoutError
+from multiprocessing import get_context
+from typing import Any, ParamSpec, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from aggregator.errors import ChildStopped, PlanetError
+from aggregator.processes import die_with
+
+log = logging.getLogger("planet.work")
+
+CPU_SECONDS = 5
+WALL_SECONDS = 20
+MEMORY_BYTES = 1_000_000_000
+# A child is replaced after so many tasks, lest a slow leak of a parser adds up.
+TASKS_EACH = 2_000
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Children:
+    """A pool of such processes; they start when the first task comes."""
+
+    def __init__(self, processes: int) -> None:
+        self._pool = ProcessPool(
+            max_workers=processes,
+            max_tasks=TASKS_EACH,
+            initializer=_begin,
+            initargs=(os.getpid(),),
+            context=get_context("spawn"),
+        )
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a function of values to a value in a child."""
+        future: Future[T] = self._pool.schedule(_limited, args=[function, *args], kwargs=kwargs, timeout=WALL_SECONDS)
+        return future
+
+    def close(self) -> None:
+        """End all children, whatever they are doing."""
+        self._pool.stop()
+        self._pool.join()
+
+
+def result(future: Future[T]) -> T:
+    """Return what a task returned, or raise what it raised.
+
+    Raises: ChildStopped when its process ran into a limit or died, or its reader failed; what readers raise on purpose.
+    """
+    try:
+        return future.result()
+    except TimeoutError:
+        raise ChildStopped(f"reading it takes longer than {WALL_SECONDS} seconds") from None
+    except ProcessExpired as error:
+        if error.exitcode == -signal.SIGXCPU:
+            raise ChildStopped(f"reading it takes more than {CPU_SECONDS} seconds of CPU time") from None
+        raise ChildStopped("the process that read it died") from error
+    except MemoryError:
+        raise ChildStopped("reading it takes too much memory") from None
+    except RecursionError:
+        raise ChildStopped("it is nested too deeply") from None
+    except PlanetError:
+        raise
+    except Exception as error:  # a fault of a parser, which is this input's trouble and nobody else's
+        log.exception("a reader failed on its input")
+        raise ChildStopped(f"the planet's reader fails on it ({type(error).__name__}); please report this") from error
+
+
+def _begin(parent: int) -> None:
+    die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _limited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    # RLIMIT_CPU counts the whole life of a process, so each task moves it on.
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+    return function(*args, **kwargs)

@@ -1,0 +1,254 @@
+"""Sweep the feeds that are due: fetch, recognise what is unchanged, read the rest in children, store in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from aggregator import store
+from aggregator.cadence import Bounds, after_failure, after_success
+from aggregator.content_coding import ACCEPTED
+from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable
+from aggregator.feeds import read
+from aggregator.model import DueFeed, PollState, PollSummary, ReadEntry, Reading
+from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
+from aggregator.sameness import places
+from jobs.children import Children, result
+
+log = logging.getLogger("planet.poll")
+
+ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9,"
+    " application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
+)
+# Bodies that wait for a child are kept in memory; beyond this no new request is begun.
+MOST_WAITING_BYTES = 50_000_000
+BATCH = 50
+_PATIENCE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How this sweep is done."""
+
+    bounds: Bounds
+    timeout: timedelta
+    max_bytes: int
+    first_import: int
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One feed's poll, ready to be stored."""
+
+    feed: DueFeed
+    state: PollState
+    reading: Reading | None = None
+    known: frozenset[str] = frozenset()
+
+
+class Sweep:
+    """One run over the feeds that are due, from request to store."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        children: Children,
+        terms: Terms,
+        clock: Callable[[], datetime],
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._children = children
+        self._terms = terms
+        self._clock = clock
+        self._until = until
+        self._reading: dict[Future[Reading], tuple[DueFeed, PollState, frozenset[str], int]] = {}
+        self._done: list[Polled] = []
+        self._summary = PollSummary()
+
+    def run(
+        self, *, until: Callable[[], bool] = lambda: False, on_progress: Callable[[PollSummary], None] = lambda _: None
+    ) -> PollSummary:
+        """Poll until no feed is due, or `until` says stop; return what was done.
+
+        Raises: StoreFailed. What had been stored before stays; feeds taken but not stored come due again.
+        """
+        more = True
+        while more and not until():
+            asked = self._summary.feeds
+            for landed in self._engine.sweep(self._take):
+                for request, outcome in landed:
+                    self._land(request, outcome)
+                self._collect(wait_for_all=False)
+                if len(self._done) >= BATCH:
+                    self._record()
+                    on_progress(self._summary)
+            self._collect(wait_for_all=True)
+            self._record()
+            on_progress(self._summary)
+            more = self._summary.feeds > asked
+        return self._summary
+
+    def _take(self, room: int) -> Sequence[Request]:
+        if sum(size for *_, size in self._reading.values()) > MOST_WAITING_BYTES:
+            return []
+        feeds = store.feeds.due(self._database, self._clock(), room)
+        return [_request(feed, self._terms) for feed in feeds]
+
+    def _land(self, request: Request, outcome: Outcome) -> None:
+        feed = request.key
+        assert isinstance(feed, DueFeed)
+        if isinstance(outcome, NoAnswer):
+            self._fail(feed, 0, outcome.reason)
+        elif outcome.status == 304:
+            self._unchanged(feed, _renewed(feed.state, outcome))
+        elif outcome.status not in (200, 203, 226):
+            self._fail(feed, outcome.status, _reason(outcome))
+        else:
+            digest = hashlib.blake2b(outcome.body, digest_size=16).digest()
+            state = _renewed(replace(feed.state, body_hash=digest), outcome)
+            if digest == feed.state.body_hash:
+                self._unchanged(feed, state)
+            else:
+                self._read(feed, state, outcome)
+
+    def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
+        known = store.entries.known_hashes(self._database, feed.id)
+        future = self._children.submit(
+            read, answer.body, answer.coding, answer.content_type, answer.url, known, self._terms.max_bytes
+        )
+        self._reading[future] = (feed, state, frozenset(known), len(answer.body))
+
+    def _collect(self, *, wait_for_all: bool) -> None:
+        while self._reading:
+            finished, _ = wait(self._reading, timeout=_PATIENCE if wait_for_all else 0, return_when=FIRST_COMPLETED)
+            if not finished and (self._until() or not wait_for_all):
+                return
+            for future in finished:
+                feed, state, known, _ = self._reading.pop(future)
+                try:
+                    reading = result(future)
+                except (FeedUnreadable, BodyRefused, ChildStopped) as error:
+                    self._fail(feed, state.status, str(error))
+                else:
+                    self._good(feed, replace(state, problem=reading.remark), reading, known)
+            if len(self._done) >= BATCH:
+                self._record()
+
+    def _unchanged(self, feed: DueFeed, state: PollState) -> None:
+        self._count(unchanged=1)
+        # A feed that failed for a while has its old problem no more; a remark on its text still holds.
+        remark = feed.state.problem if not feed.state.failures else ""
+        now = self._clock()
+        every = self._terms.bounds.for_feed(feed.every)
+        self._done.append(Polled(feed, after_success(replace(state, problem=remark), now, every)))
+        log.debug("unchanged", extra={"feed": feed.url, "status": state.status})
+
+    def _good(self, feed: DueFeed, state: PollState, reading: Reading, known: frozenset[str]) -> None:
+        self._count(fetched=1)
+        polled = after_success(state, self._clock(), self._terms.bounds.for_feed(feed.every))
+        self._done.append(Polled(feed, polled, reading, known))
+
+    def _fail(self, feed: DueFeed, status: int, problem: str) -> None:
+        self._count(failed=1)
+        # The validators and the hash stay those of the last good body.
+        state = replace(feed.state, status=status)
+        every = self._terms.bounds.for_feed(feed.every)
+        failed = after_failure(state, self._clock(), problem, every)
+        self._done.append(Polled(feed, failed))
+        log.warning("failed: %s", problem, extra={"feed": feed.url, "next": failed.next_poll_at.isoformat()})
+
+    def _count(self, *, fetched: int = 0, unchanged: int = 0, failed: int = 0, new: int = 0, edited: int = 0) -> None:
+        was = self._summary
+        self._summary = replace(
+            was,
+            feeds=was.feeds + fetched + unchanged + failed,
+            fetched=was.fetched + fetched,
+            unchanged=was.unchanged + unchanged,
+            failed=was.failed + failed,
+            new_entries=was.new_entries + new,
+            updated_entries=was.updated_entries + edited,
+        )
+
+    def _record(self) -> None:
+        """Store every poll that is done, each whole, all in one transaction."""
+        done, self._done = self._done, []
+        if not done:
+            return
+        with store.transaction(self._database):
+            for polled in done:
+                self._record_one(polled)
+
+    def _record_one(self, polled: Polled) -> None:
+        feed, reading, now = polled.feed, polled.reading, self._clock()
+        is_good = polled.state.failures == 0
+        store.feeds.record_state(self._database, feed.id, polled.state, is_good=is_good)
+        if reading is None:
+            return
+        store.feeds.record_title(self._database, feed.id, reading.title, reading.home)
+        fresh, changed = _apart(reading.entries, polled.known)
+        first_import = self._terms.first_import if feed.is_new else None
+        standing = places(fresh, now, first_import=first_import)
+        new = store.entries.add(self._database, feed.id, list(zip(fresh, standing, strict=True)), now)
+        edited = store.entries.edit(self._database, feed.id, changed)
+        self._count(new=new, edited=edited)
+        log.info(
+            "read: %d entries, %d new, %d edited%s",
+            reading.seen,
+            new,
+            edited,
+            f"; {reading.remark}" if reading.remark else "",
+            extra={"feed": feed.url},
+        )
+
+
+def _apart(entries: Sequence[ReadEntry], known: frozenset[str]) -> tuple[list[ReadEntry], list[ReadEntry]]:
+    """New entries, oldest first so that ids grow with time, and known ones that changed."""
+    fresh: dict[str, ReadEntry] = {}
+    for entry in entries:
+        if entry.guid not in known:
+            fresh.setdefault(entry.guid, entry)  # a guid used twice in one feed: the first one counts
+    return list(reversed(fresh.values())), [entry for entry in entries if entry.guid in known]
+
+
+def _request(feed: DueFeed, terms: Terms) -> Request:
+    headers = [("Accept", ACCEPT), ("Accept-Encoding", ACCEPTED)]
+    if feed.state.etag:
+        headers.append(("If-None-Match", feed.state.etag))
+    if feed.state.last_modified:
+        headers.append(("If-Modified-Since", feed.state.last_modified))
+    return Request(
+        url=feed.url,
+        key=feed,
+        headers=tuple(headers),
+        seconds=terms.timeout.total_seconds(),
+        max_bytes=terms.max_bytes,
+    )
+
+
+def _renewed(state: PollState, answer: Answer) -> PollState:
+    """The validators that an answer brings, kept exactly as sent; a 304 may leave them out."""
+    is_new_body = answer.status != 304
+    etag = answer.headers.get("etag", "" if is_new_body else state.etag)
+    last_modified = answer.headers.get("last-modified", "" if is_new_body else state.last_modified)
+    return replace(state, etag=etag, last_modified=last_modified, status=answer.status)
+
+
+def _reason(answer: Answer) -> str:
+    known = {
+        401: "it asks for a password (401)",
+        403: "the server forbids it (403)",
+        404: "there is nothing at this address (404)",
+        410: "it is gone for good (410); remove it from feeds.toml",
+        429: "the server asks us to come less often (429)",
+    }
+    return known.get(answer.status, f"the server answers with status {answer.status}")

@@ -1,0 +1,112 @@
+"""Render what changed, replace its files, and only then note that it is published."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from aggregator import store
+from aggregator.site import Renderer, folder
+
+log = logging.getLogger("planet.publish")
+
+# Pages rendered in one go: small enough that the newest posts are up before a large rebuild is over.
+BATCH = 200
+_POSTS_FOLDER = "posts/"
+
+
+def publish(database: Database, renderer: Renderer, public: Path, *, entries: int) -> int:
+    """Bring the published folder up to date with the store; return how many files changed.
+
+    May be killed anywhere: what is stale stays noted until its files are written, and writing them twice is harmless.
+
+    Raises: StoreFailed.
+    """
+    changed = 0
+    _notice_new_templates(database, renderer, public)
+    while True:
+        stale = store.stale.some(database, BATCH)
+        if not stale.posts and not stale.river:
+            return changed
+        files, gone = _rendered(database, renderer, stale, entries=entries)
+        changed += _replace(database, public, files, gone, stale)
+
+
+def build(database: Database, renderer: Renderer, out: Path, *, entries: int) -> int:
+    """Write the whole site into `out`, whatever is there; return how many files were written."""
+    files = {**renderer.static(), **_river(database, renderer, entries)}
+    folder.write(out, files)
+    written = len(files)
+    last = 0
+    while ids := store.entries.shown_ids(database, after=last, limit=BATCH):
+        pages = _posts(database, renderer, ids)
+        folder.write(out, pages)
+        written += len(pages)
+        last = ids[-1]
+    return written
+
+
+def _notice_new_templates(database: Database, renderer: Renderer, public: Path) -> None:
+    fingerprint = renderer.fingerprint
+    if store.pages.note(database, "fingerprint") == fingerprint and (public / "index.html").exists():
+        return
+    log.info("the whole site is rendered anew: its templates, its settings or its folder changed")
+    folder.write(public, renderer.static())
+    with store.transaction(database):
+        store.pages.forget(database)
+        store.stale.mark_everything(database)
+        store.pages.record(database, {name: _digest(content) for name, content in renderer.static().items()}, ())
+        store.pages.set_note(database, "fingerprint", fingerprint)
+
+
+def _rendered(
+    database: Database, renderer: Renderer, stale: store.stale.Stale, *, entries: int
+) -> tuple[dict[str, bytes], list[str]]:
+    files = _posts(database, renderer, stale.posts)
+    gone = [
+        path
+        for id in stale.posts
+        for path in store.pages.paths_under(database, f"{_POSTS_FOLDER}{id}-")
+        if path not in files
+    ]
+    if stale.river:
+        files |= _river(database, renderer, entries)
+    return files, gone
+
+
+def _posts(database: Database, renderer: Renderer, ids: tuple[int, ...] | list[int]) -> dict[str, bytes]:
+    thoughts = store.mentions.thoughts(database, ids)
+    files: dict[str, bytes] = {}
+    for post in store.entries.by_ids(database, ids):
+        files |= renderer.post(post, thoughts.get(post.id, []))
+    return files
+
+
+def _river(database: Database, renderer: Renderer, entries: int) -> dict[str, bytes]:
+    posts = store.entries.newest(database, entries)
+    thoughts = store.mentions.thoughts(database, [post.id for post in posts])
+    return renderer.river(posts, thoughts, store.feeds.blogs(database))
+
+
+def _replace(
+    database: Database, public: Path, files: dict[str, bytes], gone: list[str], stale: store.stale.Stale
+) -> int:
+    published = store.pages.digests(database, files)
+    digests = {name: _digest(content) for name, content in files.items()}
+    changed = {name: digest for name, digest in digests.items() if published.get(name) != digest}
+    # Permalinks first: the front page must never lead to a page that isn't there yet.
+    order = sorted(changed, key=lambda name: not name.startswith(_POSTS_FOLDER))
+    folder.write(public, {name: files[name] for name in order})
+    folder.remove(public, gone)
+    with store.transaction(database):
+        if changed or gone:
+            store.pages.record(database, changed, gone)
+        store.stale.settle(database, stale)
+    return len(changed) + len(gone)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()

@@ -1,0 +1,46 @@
+"""From the configuration to what the jobs work with."""
+
+from __future__ import annotations
+
+from aggregator import __version__
+from aggregator.config import Planet
+from aggregator.outbound import Engine, Guard
+from aggregator.site import Renderer
+from jobs.poll import Terms
+from jobs.verify import Policy
+
+
+def user_agent(planet: Planet, purpose: str = "") -> str:
+    """Return who we are, with an address where a person tells more."""
+    return f"planet/{__version__} (+{planet.masthead.url}about/{purpose and f'; {purpose}'})"
+
+
+def guard_for(planet: Planet) -> Guard:
+    """Return what may be reached."""
+    return Guard.of(planet.network.allow_addresses, planet.network.allow_ports)
+
+
+def engine_for(planet: Planet) -> Engine:
+    """Return an engine for polls."""
+    poll = planet.poll
+    return Engine(guard_for(planet), user_agent(planet), at_once=poll.at_once, per_host=poll.per_host)
+
+
+def verifier_for(planet: Planet) -> Engine:
+    """Return an engine for verifying linkbacks: one request at a time to a host."""
+    return Engine(guard_for(planet), user_agent(planet, "verifying linkbacks"), at_once=32, per_host=1)
+
+
+def terms_for(planet: Planet) -> Terms:
+    """Return how feeds are polled."""
+    return Terms(planet.bounds, planet.poll.timeout, planet.poll.max_bytes, planet.page.first_import)
+
+
+def policy_for(planet: Planet) -> Policy:
+    """Return what happens to verified linkbacks."""
+    return Policy(planet.masthead.url, planet.linkbacks.members, planet.linkbacks.strangers)
+
+
+def renderer_for(planet: Planet) -> Renderer:
+    """Return what renders this planet's pages."""
+    return Renderer(planet.masthead, content=planet.page.content, per_feed_per_day=planet.page.per_feed_per_day)

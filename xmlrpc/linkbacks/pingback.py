@@ -1,0 +1,56 @@
+"""Pingback 1.0: parameters to a claim, a decision to an answer. Pure.
+
+Source: hixie.ch/specs/pingback/pingback-1.0, sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+import html
+from datetime import datetime
+from typing import Any
+
+from aggregator.model import Claim
+from linkbacks.calls import INVALID_PARAMETERS, Fault
+from linkbacks.claims import Accepted, Refusal
+
+METHOD = "pingback.ping"
+
+GENERIC = 0
+TARGET_UNUSABLE = 33
+ALREADY_REGISTERED = 48
+ACCESS_DENIED = 49
+
+_CODES = {
+    Refusal.NOT_ACCEPTED: TARGET_UNUSABLE,
+    Refusal.SOURCE_INVALID: GENERIC,
+    Refusal.SAME: GENERIC,
+    Refusal.TARGET_UNKNOWN: TARGET_UNUSABLE,
+    Refusal.SOURCE_DENIED: ACCESS_DENIED,
+    Refusal.ALREADY_THERE: ALREADY_REGISTERED,
+}
+
+
+def claim(params: tuple[Any, ...], now: datetime) -> Claim:
+    """Read the parameters of pingback.ping.
+
+    Raises: Fault.
+    """
+    if len(params) != 2 or not all(isinstance(param, str) for param in params):
+        raise Fault(INVALID_PARAMETERS, "pingback.ping takes two strings: the address of the source, and of the target")
+    source, target = (_address(param) for param in params)
+    return Claim(source=source, target=target, protocol="pingback", received_at=now)
+
+
+def reply(decision: Accepted | Refusal, planet_url: str) -> str:
+    """Return what the sender of a ping reads.
+
+    Raises: Fault.
+    """
+    if isinstance(decision, Refusal):
+        raise Fault(_CODES[decision], f"Sorry, {decision.value}.")
+    return f"Thank you. The link is being verified; see {planet_url}mentions/{decision.token}"
+
+
+def _address(param: str) -> str:
+    """WordPress decodes once more what some senders escape twice; so do we."""
+    return html.unescape(param.strip()) if "&amp;" in param else param.strip()
