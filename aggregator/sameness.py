@@ -25,7 +25,7 @@ class Place:
 
 
 def places(entries: Sequence[ReadEntry], now: datetime, *, first_import: int | None) -> list[Place]:
-    """Return a place for each new entry.
+    """Return a place for each new entry; they come oldest first, as far as their feed tells.
 
     `first_import` is how many of a blog's posts are shown when it joins; None for a known blog.
     Entries of a joining blog stand at their own dates, those of a known blog no lower than the time they came.
@@ -34,7 +34,7 @@ def places(entries: Sequence[ReadEntry], now: datetime, *, first_import: int | N
     if first_import is None:
         return [Place(_arrival(entry, now)) for entry in entries]
     dated = [Place(min(_written(entry) or now, now)) for entry in entries]
-    newest = sorted(range(len(dated)), key=lambda index: (dated[index].shown_at, -index), reverse=True)[:first_import]
+    newest = sorted(range(len(dated)), key=lambda index: (dated[index].shown_at, index), reverse=True)[:first_import]
     return [place if index in newest else Place(place.shown_at, FIRST_IMPORT) for index, place in enumerate(dated)]
 
 

@@ -58,7 +58,8 @@ def _entry(entry: Any, feed: Any) -> ParsedEntry:
         language=detail.get("language") or "",
         tags=tuple(tag["term"] for tag in entry.get("tags", ()) if tag.get("term")),
         published_at=from_struct(entry.get("published_parsed")),
-        updated_at=from_struct(entry.get("updated_parsed")),
+        # Past feedparser's own access, which warns that it would fall back to the other date.
+        updated_at=from_struct(dict.get(entry, "updated_parsed")),
     )
 
 

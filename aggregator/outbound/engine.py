@@ -6,6 +6,7 @@ request from its first name lookup to its last byte; bodies come back as they we
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import time
@@ -18,7 +19,7 @@ import certifi
 import pycurl
 
 from aggregator.outbound.guard import Guard, url_refusal
-from aggregator.urls import host_of
+from aggregator.urls import host_of, web_url
 
 MOST_REDIRECTS = 5
 MOST_HEADER_BYTES = 64_000
@@ -216,7 +217,7 @@ class Engine:
             if refusal := self._guard.refusal(str(name[0]), int(name[1])):
                 transfer.refusal = refusal
                 return pycurl.SOCKET_BAD
-            return socket.socket(family, kind, protocol)
+            return _Descriptor(family, kind, protocol)
 
         return open_socket
 
@@ -267,7 +268,7 @@ class Engine:
 
     def _land(self, handle: Any, message: str, code: int, landed: list[Landed]) -> None:
         transfer = self._running.pop(handle)
-        location = handle.getinfo(pycurl.REDIRECT_URL) if not code else None
+        location = transfer.headers.get("location", "")
         self._multi.remove_handle(handle)
         self._idle.append(handle)
         self._leave(transfer.host)
@@ -289,8 +290,10 @@ class Engine:
         if transfer.hops > MOST_REDIRECTS:
             landed.append((transfer.request, NoAnswer("redirects", f"more than {MOST_REDIRECTS} redirects")))
             return
-        if refusal := url_refusal(location):
-            landed.append((transfer.request, NoAnswer("refused", f"it redirects to a refused address: {refusal}")))
+        url = web_url(location, transfer.url)
+        if not url:
+            words = f"it redirects to {location[:200]!r}, which is no http(s) address that may be fetched"
+            landed.append((transfer.request, NoAnswer("refused", words)))
             return
         if transfer.ends_at <= time.monotonic():
             landed.append((transfer.request, _slow(transfer)))
@@ -298,10 +301,10 @@ class Engine:
         # A temporary hop ends the chain of what may be remembered.
         transfer.only_permanent = transfer.only_permanent and transfer.status in (301, 308)
         if transfer.only_permanent:
-            transfer.permanently = location
+            transfer.permanently = url
         if transfer.status == 303 or (transfer.status in (301, 302) and transfer.request.method == "POST"):
             transfer.request = replace(transfer.request, method="GET", content=b"")
-        transfer.begin_hop(location)
+        transfer.begin_hop(url)
         if self._per_host_running[transfer.host] >= self._per_host:
             self._waiting[transfer.host].append(transfer)
         else:
@@ -328,6 +331,19 @@ class Engine:
         self._waiting.clear()
 
 
+class _Descriptor:
+    """A new socket for libcurl, which takes a duplicate: so ours is closed as soon as nobody holds it."""
+
+    def __init__(self, family: int, kind: int, protocol: int) -> None:
+        self._number = socket.socket(family, kind, protocol).detach()
+
+    def fileno(self) -> int:
+        return self._number
+
+    def __del__(self) -> None:
+        os.close(self._number)
+
+
 def _is_for_one_host(name: str) -> bool:
     """Validators and credentials mean nothing to another host."""
     return name.lower() in ("if-none-match", "if-modified-since", "authorization", "cookie")
@@ -339,7 +355,10 @@ def _header_reader(transfer: _Transfer) -> Callable[[bytes], int | None]:
         if transfer.header_bytes > MOST_HEADER_BYTES:
             transfer.too_large = True
             return -1
-        text = line.decode("latin-1").strip()
+        try:
+            text = line.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            text = line.decode("latin-1").strip()
         if text.startswith("HTTP/"):
             parts = text.split(None, 2)
             transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0

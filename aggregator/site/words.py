@@ -66,6 +66,15 @@ def kind_name(protocol: str) -> str:
     return _KINDS[protocol]
 
 
+def without_blog(title: str, blog: str) -> str:
+    """Return the title of a page without its blog's name at either end ("A post – The Blog")."""
+    if not blog:
+        return title
+    name = re.escape(blog)
+    shorter = re.sub(rf"\s+[-–—|·»:]\s+{name}$|^{name}\s+[-–—|·»:]\s+", "", title, flags=re.IGNORECASE)
+    return shorter or title
+
+
 def urn(post: Post) -> str:
     """Return an Atom id that neither the planet's address nor the post's can change."""
     return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{post.blog.url} {post.guid}')}"

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from aggregator.config import ConfigFile, load, parse
+from aggregator.errors import ConfigBroken
+
+PATH = Path("feeds.toml")
+SMALLEST = '[planet]\ntitle = "T"\nurl = "https://planet.example"\n[[feeds]]\nurl = "https://a.example/feed"\n'
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigBroken) as broken:
+        parse(text, PATH)
+    return broken.value.problems
+
+
+def test_smallest_configuration_has_the_defaults_of_the_contract() -> None:
+    planet = parse(SMALLEST, PATH)
+
+    assert planet.masthead.url == "https://planet.example/"
+    assert planet.page.entries == 40
+    assert planet.poll.every == timedelta(hours=1)
+    assert planet.poll.max_bytes == 10_000_000
+    assert planet.linkbacks.strangers == "hold"
+    assert planet.network.allow_ports == [80, 443, 8080, 8443]
+
+
+def test_every_key_of_the_contract_is_known() -> None:
+    planet = parse(
+        """
+        [planet]
+        title = "T"
+        url = "https://planet.example/x/"
+        description = "d"
+        language = "pt-BR"
+        timezone = "Europe/Berlin"
+        contact = "c"
+        data = "elsewhere"
+        theme = "t"
+        hub = "https://hub.example/"
+        [page]
+        entries = 10
+        per_feed_per_day = 2
+        first_import = 1
+        content = "excerpt"
+        images = "link"
+        embeds = ["video.example"]
+        [poll]
+        every = "30m"
+        at_least = "10s"
+        at_most = "2 days"
+        at_once = 10
+        per_host = 1
+        timeout = "5s"
+        max_bytes = "500kB"
+        [linkbacks]
+        accept = ["pingback"]
+        members = "publish"
+        strangers = "refuse"
+        block = ["spam.example"]
+        [network]
+        allow_addresses = ["127.0.0.0/8", "::1"]
+        allow_ports = [80]
+        proxies = ["10.0.0.1"]
+        [keep]
+        entries = "2 years"
+        polls = 10
+        [workers]
+        processes = 1
+        dask = "tls://scheduler:8786"
+        [notify]
+        mail = "a@b.example"
+        webhook = "https://hook.example/"
+        [newsletter]
+        from = "a@b.example"
+        [smtp]
+        host = "h"
+        port = 25
+        user = "u"
+        password_file = "p"
+        tls = false
+        [[topics]]
+        name = "HIMSS"
+        match = ["HIMSS"]
+        from = 2026-03-01
+        to = 2026-03-05
+        [[feeds]]
+        url = "https://a.example/feed"
+        name = "A"
+        site = "https://a.example/blog/"
+        author = "Ann"
+        face = "face.png"
+        tags = ["x"]
+        include = ["FHIR"]
+        exclude = ["ads"]
+        content = "full"
+        every = "2h"
+        enabled = false
+        """,
+        Path("/somewhere/feeds.toml"),
+    )
+
+    assert planet.data == Path("/somewhere/elsewhere")
+    assert planet.subscriptions[0].every == timedelta(hours=2)
+    assert "topics" in planet.without_effect
+    assert "feeds.include" in planet.without_effect
+    assert "planet.title" not in planet.without_effect
+
+
+def test_all_mistakes_are_told_at_once_with_their_places() -> None:
+    found = problems(
+        '[planet]\ntitel = "x"\n  url = "nope"\n[poll]\nevery = "soon"\nat_least = "2h"\n'
+        '[linkbacks]\nstrangers = "welcome"\n[nonsense]\n[[feeds]]\nname = "x"\n[[feeds]]\nurl = "ftp://x/"\n'
+    )
+
+    assert found == [
+        "feeds.toml:1:1: planet.title: it is missing; add it",
+        "feeds.toml:2:1: planet.titel: there is no such key; did you mean 'title'?",
+        "feeds.toml:3:3: planet.url: write a whole address, like https://blog.example/feed/",
+        'feeds.toml:5:1: poll.every: write a time like "30s", "15m", "1h" or "2 days"',
+        "feeds.toml:8:1: linkbacks.strangers: write one of 'hold', 'publish' or 'refuse'",
+        "feeds.toml:9:1: nonsense: there is no such key; there are planet, page, poll, linkbacks, network, keep,"
+        " workers, notify, newsletter, smtp, topics, feeds",
+        "feeds.toml:10:1: feeds[1].url: it is missing; add it",
+        "feeds.toml:13:1: feeds[2].url: write a whole address, like https://blog.example/feed/",
+    ]
+
+
+def test_places_are_right_behind_statements_of_several_lines() -> None:
+    text = SMALLEST + 'tags = [\n  "a",  # "]"\n  "b",\n]\nname = """\nx\n"""\nbad = 1\n'
+
+    assert problems(text) == [
+        "feeds.toml:13:1: feeds[1].bad: there is no such key; there are url, name, site, author, face, tags, include,"
+        " exclude, content, every, enabled"
+    ]
+
+
+def test_the_same_feed_twice_is_a_mistake() -> None:
+    [problem] = problems(SMALLEST + '[[feeds]]\nurl = "http://a.example/feed/"\n')
+
+    assert problem == "feeds.toml:7:1: feeds[2].url: the same feed as number 1; remove one of the two"
+
+
+def test_bounds_in_the_wrong_order_are_a_mistake() -> None:
+    [problem] = problems(SMALLEST + '[poll]\nat_least = "2h"\nat_most = "1h"\n')
+
+    assert "at_least is longer than at_most" in problem
+
+
+def test_what_is_no_toml_has_a_place() -> None:
+    [problem] = problems('[planet]\ntitle = "x\n')
+
+    assert problem.startswith("feeds.toml:2:")
+    assert "not TOML" in problem
+
+
+@pytest.mark.parametrize("text", ["", "feeds = 3\nplanet = []\n", "[[planet]]\n[feeds]\n", "feeds = [1]\n[planet]\n"])
+def test_a_document_of_another_shape_is_a_list_of_mistakes(text: str) -> None:
+    assert all(problem.startswith("feeds.toml:") for problem in problems(text))
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigBroken, match="name another one with --config"):
+        load(tmp_path / "none.toml")
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    planet = load(Path(__file__).parents[1] / "feeds.toml")
+
+    assert sum(feed.enabled for feed in planet.subscriptions) == 34
+    assert planet.without_effect == ()
+
+
+def test_an_edit_takes_effect_and_a_broken_one_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(SMALLEST)
+    file = ConfigFile(path)
+
+    assert not file.refresh()
+    path.write_text(SMALLEST.replace('"T"', '"Other title"'))
+    assert file.refresh()
+    path.write_text("broken")
+    with pytest.raises(ConfigBroken):
+        file.refresh()
+
+    assert not file.refresh()
+    assert file.current.masthead.title == "Other title"

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from aggregator.evidence import examine
+from aggregator.model import Evidence
+
+T = "https://planet.example/posts/1-x/"
+URL = "https://source.example/answer/"
+
+
+def look(html: str, content_type: str = "text/html", *, targets: tuple[str, ...] = (T,)) -> Evidence | None:
+    return examine(html.encode(), "", content_type, URL, targets, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f'<a href="{T}">x</a>',
+        f"<A HREF={T}>x</A>",
+        f'<a href=" \n{T} ">x</a>',
+        '<a href="https:&#x2f;&#47;planet.example/posts/1-x/">x</a>',
+        '<a href="http://planet.example/posts/1-x">x</a>',
+        f'<a href="{T}#thoughts">x</a>',
+        f'<a href="{T}"><img src="i.png"></a>',
+        f'<p style="display:none"><a href="{T}">x</a></p>',
+        '<base href="https://planet.example/"><a href="/posts/1-x/">x</a>',
+        f'<a href="{T}" href="https://evil.example/">x</a>',
+    ],
+)
+def test_a_real_link_is_found(markup: str) -> None:
+    assert look(f"<html><title>S</title><body>{markup}</body></html>") is not None
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f'<!-- <a href="{T}">x</a> -->',
+        f'<!--[if IE]><a href="{T}">x</a><![endif]-->',
+        f'<script>"<a href=\'{T}\'>x</a>"</script>',
+        f'<script><!--<script></script><a href="{T}">x</a></script>',
+        f'<style><a href="{T}">x</a></style>',
+        f'<noscript><a href="{T}">x</a></noscript>',
+        f'<template><a href="{T}">x</a></template>',
+        f'<textarea><a href="{T}">x</a></textarea>',
+        f'<title><a href="{T}">x</a></title>',
+        f'<iframe><a href="{T}">x</a></iframe>',
+        f'<xmp><a href="{T}">x</a></xmp>',
+        f'<select><option><a href="{T}">x</a></option></select>',
+        f'<p hidden>see <a href="{T}">x</a></p>',
+        f'<a hidden href="{T}">x</a>',
+        f'<a href="https://evil.example/" href="{T}">x</a>',
+        f'<a href="{T}evil/other">x</a>',
+        f'<a href="https://evil.example/?u={T}">x</a>',
+        f'<a href="https://evil.example/" data-x="{T}">x</a>',
+        f"<p>{T}</p>",
+        '<a href="/posts/1-x/">x</a>',
+        f'<a name="{T}">x</a>',
+    ],
+)
+def test_what_only_looks_like_a_link_is_none(markup: str) -> None:
+    assert look(f"<html><body>{markup}</body></html>") is None
+
+
+def test_a_page_that_is_no_text_shows_nothing() -> None:
+    assert look(f'<a href="{T}">x</a>', "application/pdf") is None
+    assert look(f'<a href="{T}">x</a>', "application/xhtml+xml; charset=utf-8") is not None
+
+
+def test_the_title_and_the_words_around_the_link_are_taken() -> None:
+    evidence = look(
+        "<html><head><title> The point &amp; \n blogging</title></head><body><nav>Menu</nav>"
+        f'<p>What they <b>never</b> saw is that <a href="{T}">the feed <i>is</i> open</a>, and more.</p><p>Else</p></body>'
+    )
+
+    assert evidence is not None
+    assert evidence.title == "The point & blogging"
+    assert evidence.excerpt == ("What they never saw is that ", "the feed is open", ", and more.")
+
+
+def test_a_long_paragraph_is_cut_at_words_around_the_link() -> None:
+    evidence = look(f'<p>{"before " * 200}<a href="{T}">here</a>{" after" * 200}</p>')
+
+    assert evidence is not None
+    before, linked, after = evidence.excerpt
+    assert before.startswith("…before")
+    assert before.endswith("before ")
+    assert linked == "here"
+    assert after.startswith(" after")
+    assert after.endswith("after…")
+    assert len(before + after) < 300
+
+
+def test_a_page_without_a_title_is_named_by_its_heading_or_its_address() -> None:
+    heading, nothing = look(f'<h1>Head</h1><a href="{T}">x</a>'), look(f'<a href="{T}">x</a>')
+
+    assert heading is not None
+    assert heading.title == "Head"
+    assert nothing is not None
+    assert nothing.title == URL
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("naïve".encode("windows-1252"), "text/html; charset=windows-1252"),
+        (b'<meta charset="windows-1252">' + "naïve".encode("windows-1252"), "text/html"),
+        ("naïve".encode("windows-1252"), "text/html"),
+        ("naïve".encode(), "text/html; charset=nonsense"),
+        (b'<meta charset="utf-16">' + "naïve".encode(), "text/html; charset=utf-8"),
+    ],
+)
+def test_the_page_is_decoded_as_declared_or_as_it_can_be(body: bytes, content_type: str) -> None:
+    page = b"<title>" + body + f'</title><a href="{T}">x</a>'.encode()
+
+    evidence = examine(page, "", content_type, URL, (T,), 1_000_000)
+
+    assert evidence is not None
+    assert evidence.title.endswith("naïve")
+
+
+def test_gzip_is_undone() -> None:
+    page = gzip.compress(f'<a href="{T}">x</a>'.encode())
+
+    assert examine(page, "gzip", "", URL, (T,), 1_000_000) is not None
+
+
+def test_an_excerpt_is_text_without_tricks() -> None:
+    evidence = look(f'<title>&lt;script>alert(1)</title><p>\u202eevil\x1b <a href="{T}">&lt;img onerror></a></p>')
+
+    assert evidence is not None
+    assert evidence.title == "<script>alert(1)"
+    assert evidence.excerpt == ("evil ", "<img onerror>", "")

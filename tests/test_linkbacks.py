@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import asyncio
+import xmlrpc.client
+from collections.abc import Callable
+
+import pytest
+from sqlite_utils import Database
+
+from aggregator import store
+from aggregator.errors import StoreFailed
+from aggregator.model import Claim, Status, Subscription
+from linkbacks import calls, endpoint, pingback
+from linkbacks.claims import Accepted, Refusal, Rules, accept
+from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
+
+RULES = Rules(PLANET)
+FROM_WORDPRESS = b"""<?xml version="1.0"?>
+<methodCall>
+<methodName>pingback.ping</methodName>
+<params>
+<param><value><string>http://answer.test/2026/11/naive/?a=1&amp;b=2</string></value></param>
+<param><value><string>http://blog.test/1/</string></value></param>
+</params></methodCall>"""
+
+
+@pytest.fixture
+def post(database: Database) -> int:
+    [feed] = subscribed(database, "http://blog.test/feed")
+    return stored(database, feed, entry("1"))[0]
+
+
+def decide(database: Database, made: Claim, rules: Rules = RULES) -> Accepted | Refusal:
+    with store.transaction(database):
+        return accept(database, made, rules)
+
+
+# -- claims ------------------------------------------------------------------------------------------
+
+
+def test_a_claim_on_a_known_post_is_stored_and_pending(database: Database, post: int) -> None:
+    decision = decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
+
+    assert isinstance(decision, Accepted)
+    mention = store.mentions.mention(database, decision.token)
+    assert mention is not None
+    assert mention.status is Status.PENDING
+
+
+def test_the_posts_page_on_the_planet_is_a_target_too(database: Database, post: int) -> None:
+    decision = decide(database, claim("http://answer.test/x", f"{PLANET}posts/{post}-post-1/"))
+
+    assert isinstance(decision, Accepted)
+    assert decide(database, claim("http://answer.test/x", "http://blog.test/1/")) is Refusal.ALREADY_THERE
+
+
+@pytest.mark.parametrize(
+    "target",
+    [PLANET, f"{PLANET}about/", f"{PLANET}posts/999-x/", f"{PLANET}posts/x/", "http://blog.test/", "http://blog.test/2/",
+     "nonsense", "", "http://blog.test/1/evil", f"{PLANET}posts/{'9' * 30}-x/", f"{PLANET}posts/1-x/more/"],
+)  # fmt: skip
+def test_an_unknown_target_is_refused(database: Database, post: int, target: str) -> None:
+    assert decide(database, claim("http://answer.test/x", target)) is Refusal.TARGET_UNKNOWN
+
+
+@pytest.mark.parametrize("source", ["", "nonsense", "javascript:x", "http://u:p@answer.test/", "ftp://answer.test/"])
+def test_a_source_that_is_no_web_address_is_refused(database: Database, post: int, source: str) -> None:
+    assert decide(database, claim(source, "http://blog.test/1/")) is Refusal.SOURCE_INVALID
+
+
+def test_source_and_target_must_differ(database: Database, post: int) -> None:
+    assert decide(database, claim("https://blog.test/1#x", "http://blog.test/1/")) is Refusal.SAME
+
+
+def test_the_planet_itself_is_no_source(database: Database, post: int) -> None:
+    assert decide(database, claim(f"{PLANET}about/", "http://blog.test/1/")) is Refusal.SOURCE_DENIED
+
+
+@pytest.mark.parametrize(
+    ("block", "source"),
+    [("spam.test", "http://spam.test/x"), ("spam.test", "http://very.spam.test/x"), ("host.test/bad/", "https://host.test/bad/x")],
+)
+def test_a_blocked_source_is_refused(database: Database, post: int, block: str, source: str) -> None:
+    rules = Rules(PLANET, block=(block,))
+
+    assert decide(database, claim(source, "http://blog.test/1/"), rules) is Refusal.SOURCE_DENIED
+    assert isinstance(decide(database, claim("http://notspam.test/good", "http://blog.test/1/"), rules), Accepted)
+
+
+def test_strangers_can_be_refused_and_members_not(database: Database, post: int) -> None:
+    rules = Rules(PLANET, strangers="refuse")
+
+    assert decide(database, claim("http://answer.test/x", "http://blog.test/1/"), rules) is Refusal.SOURCE_DENIED
+    assert isinstance(decide(database, claim("http://blog.test/2", "http://blog.test/1/"), rules), Accepted)
+
+
+@pytest.mark.parametrize("variant", ["http://answer.test/x", "https://ANSWER.test/x/#1", "http://answer.test:80/x?utm_source=y"])
+def test_variants_of_a_source_are_one_row(database: Database, post: int, variant: str) -> None:
+    decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
+
+    assert decide(database, claim(variant, "http://blog.test/1/")) is Refusal.ALREADY_THERE
+    assert sum(store.mentions.counts(database).values()) == 1
+
+
+@pytest.mark.parametrize("status", [Status.PUBLISHED, Status.HELD])
+def test_a_ping_again_is_already_registered(database: Database, post: int, status: Status) -> None:
+    decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
+    _settle(database, status)
+
+    assert decide(database, claim("http://answer.test/x", "http://blog.test/1/")) is Refusal.ALREADY_THERE
+
+
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.RETRACTED])
+def test_a_ping_again_after_a_no_is_verified_again(database: Database, post: int, status: Status) -> None:
+    first = decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
+    _settle(database, status)
+
+    again = decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
+
+    assert again == first
+    assert store.mentions.counts(database)["pending"] == 1
+
+
+def _settle(database: Database, status: Status) -> None:
+    with store.transaction(database):
+        store.mentions.settle(database, 1, status, None, "", NOON)
+
+
+def test_a_post_of_a_feed_that_left_is_no_target(database: Database, post: int) -> None:
+    store.feeds.subscribe(database, [Subscription(url="http://other.test/feed")], NOON)
+
+    for target in ("http://blog.test/1/", f"{PLANET}posts/{post}-post-1/"):
+        assert decide(database, claim("http://answer.test/x", target)) is Refusal.TARGET_UNKNOWN
+
+
+# -- the wire ----------------------------------------------------------------------------------------
+
+
+def params_of(body: bytes) -> tuple[object, ...]:
+    return calls.read(body).params
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        FROM_WORDPRESS,
+        b"\n\n  " + FROM_WORDPRESS,
+        b"\xef\xbb\xbf" + FROM_WORDPRESS,
+        FROM_WORDPRESS.replace(b"<string>", b"").replace(b"</string>", b""),
+        FROM_WORDPRESS.replace(b"&amp;", b"&"),
+        FROM_WORDPRESS.replace(b'?>', b' encoding="ISO-8859-1"?>', 1),
+        FROM_WORDPRESS.replace(b'?>', b' encoding="utf-16"?>', 1),
+        FROM_WORDPRESS.decode().replace("?>", ' encoding="utf-16"?>', 1).encode("utf-16"),
+        FROM_WORDPRESS.partition(b"\n")[2],
+    ],
+    ids=["verbatim", "white space", "bom", "untyped", "bare ampersand", "latin-1", "lying utf-16", "utf-16", "no declaration"],
+)  # fmt: skip
+def test_a_call_is_read_as_real_senders_write_it(spoilt: bytes) -> None:
+    assert params_of(spoilt) == ("http://answer.test/2026/11/naive/?a=1&b=2", "http://blog.test/1/")
+
+
+def test_bytes_that_are_no_utf8_are_replaced() -> None:
+    assert params_of(FROM_WORDPRESS.replace(b"naive", b"na\xefve"))[0] == "http://answer.test/2026/11/na�ve/?a=1&b=2"
+
+
+LAUGHS = (
+    b'<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    b"<methodCall><methodName>&b;</methodName><params/></methodCall>"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", -32700),
+        (b"hello", -32700),
+        (FROM_WORDPRESS[:150], -32700),
+        (LAUGHS, -32700),
+        (LAUGHS.decode().encode("utf-16"), -32700),
+        (b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><methodCall/>', -32700),
+        (FROM_WORDPRESS.replace(b"?>", b' encoding="utf-7"?>', 1), -32701),
+        (FROM_WORDPRESS.replace(b"?>", b' encoding="nonsense"?>', 1), -32701),
+        (b"<methodCall>" + b"<array>" * 100 + b"</array>" * 100 + b"</methodCall>", -32600),
+        (b"<methodCall><params>" + b"<param/>" * 2000 + b"</params></methodCall>", -32600),
+        (FROM_WORDPRESS + b" " * 70_000, -32600),
+        (b"<html><body>hi</body></html>", -32600),
+        (b"<methodResponse><params/></methodResponse>", -32600),
+        (b"<methodCall><methodName>x</methodName><params><param><value><int>x</int></value></param></params></methodCall>", -32600),
+        (b"<methodCall><methodName>x</methodName><params><param><value><struct><member><value>x</value></member></struct></value></param></params></methodCall>", -32600),
+        (b"<methodCall><methodName>x</methodName><params><param><value><boolean>7</boolean></value></param></params></methodCall>", -32600),
+    ],
+)  # fmt: skip
+def test_what_is_no_call_is_a_fault(body: bytes, code: int) -> None:
+    with pytest.raises(calls.Fault) as fault:
+        calls.read(body)
+
+    assert fault.value.code == code
+
+
+def test_a_call_without_params_is_a_call() -> None:
+    assert calls.read(b"<methodCall><methodName>system.listMethods</methodName></methodCall>").params == ()
+
+
+def ask(body: bytes, decision: Callable[[Claim], Accepted | Refusal]) -> object:
+    async def accept_claim(made: Claim) -> Accepted | Refusal:
+        return decision(made)
+
+    answer = asyncio.run(endpoint.respond(body, accept_claim, PLANET, NOON))
+    return xmlrpc.client.loads(answer)[0][0]
+
+
+def fault_of(body: bytes, decision: Callable[[Claim], Accepted | Refusal]) -> int:
+    with pytest.raises(xmlrpc.client.Fault) as fault:
+        ask(body, decision)
+    return fault.value.faultCode
+
+
+def test_an_accepted_ping_is_answered_with_its_status_page() -> None:
+    assert f"{PLANET}mentions/abc" in str(ask(FROM_WORDPRESS, lambda _: Accepted("abc")))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (Refusal.SOURCE_INVALID, 0),
+        (Refusal.SAME, 0),
+        (Refusal.TARGET_UNKNOWN, 33),
+        (Refusal.NOT_ACCEPTED, 33),
+        (Refusal.ALREADY_THERE, 48),
+        (Refusal.SOURCE_DENIED, 49),
+    ],
+)
+def test_a_refusal_has_the_fault_code_of_the_specification(refusal: Refusal, code: int) -> None:
+    assert fault_of(FROM_WORDPRESS, lambda _: refusal) == code
+
+
+def test_what_is_not_stored_is_not_acknowledged() -> None:
+    def fail(_: Claim) -> Accepted:
+        raise StoreFailed("planet.db", "the disk is full")
+
+    assert fault_of(FROM_WORDPRESS, fail) == -32400
+
+
+def call(method: str, *params: object) -> bytes:
+    return xmlrpc.client.dumps(params, method).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (call("pingback.ping"), -32602),
+        (call("pingback.ping", "http://a.test/"), -32602),
+        (call("pingback.ping", "a", "b", "c"), -32602),
+        (call("pingback.ping", 1, ["x"]), -32602),
+        (call("system.multicall", [{"methodName": "pingback.ping", "params": ["a", "b"]}]), -32601),
+        (call("wp.getUsersBlogs", "admin", "password"), -32601),
+        (call("system.methodHelp", "x"), -32602),
+    ],
+)
+def test_wrong_calls_are_faults(body: bytes, code: int) -> None:
+    assert fault_of(body, lambda _: Accepted("x")) == code
+
+
+def test_methods_are_listed_and_explained() -> None:
+    assert ask(call("system.listMethods"), lambda _: Accepted("x")) == ["pingback.ping", "system.listMethods", "system.methodHelp"]
+    assert "links" in str(ask(call("system.methodHelp", "pingback.ping"), lambda _: Accepted("x")))
+
+
+def test_an_address_escaped_twice_is_read_once_more() -> None:
+    made = pingback.claim(("http://a.test/?x=1&amp;y=2", " http://b.test/ "), NOON)
+
+    assert (made.source, made.target) == ("http://a.test/?x=1&y=2", "http://b.test/")

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from aggregator import store
+from aggregator.errors import StoreFailed
+from aggregator.model import Evidence, Status, Subscription
+from tests.builders import NOON, claim, entry, hours_ago, state, stored, subscribed
+
+
+def test_due_feeds_are_taken_once(database: Database) -> None:
+    subscribed(database, "http://a.test/feed", "http://b.test/feed")
+
+    first = store.feeds.due(database, NOON, 1)
+    second = store.feeds.due(database, NOON, 10)
+
+    assert len(first) == len(second) == 1
+    assert {feed.url for feed in first + second} == {"http://a.test/feed", "http://b.test/feed"}
+    assert store.feeds.due(database, NOON, 10) == []
+    assert len(store.feeds.due(database, NOON + timedelta(minutes=6), 10)) == 2
+
+
+def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
+    plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {store.feeds._DUE}", ["x", 1]).fetchall())
+
+    assert "feed_due" in plan
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (f"{store.entries._POSTS} {store.entries._SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT 40", "entry_river"),
+        ("SELECT id FROM entry WHERE url_key = 'x'", "entry_url"),
+        (store.mentions._ANY_PENDING.replace("?", "'x'"), "linkback_to_verify"),
+        ("SELECT id FROM linkback WHERE source_key = 'a' AND target_key = 'b'", "sqlite_autoindex_linkback"),
+    ],
+)
+def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
+    plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
+
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_a_feed_that_leaves_the_configuration_leaves_the_page(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry())
+
+    subscribed(database, "http://b.test/feed")
+
+    assert store.entries.newest(database, 10) == []
+    assert [blog.url for blog in store.feeds.blogs(database)] == ["http://b.test/feed"]
+
+
+def test_a_feed_that_comes_back_brings_its_posts(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry())
+    subscribed(database, "http://b.test/feed")
+
+    subscribed(database, "http://a.test/feed")
+
+    assert len(store.entries.newest(database, 10)) == 1
+
+
+def test_a_disabled_feed_is_not_polled_and_keeps_its_posts(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry())
+
+    subscribed(database, "http://a.test/feed", enabled=False)
+
+    assert store.feeds.due(database, NOON, 10) == []
+    assert len(store.entries.newest(database, 10)) == 1
+
+
+def test_slugs_of_blogs_are_unique_and_stay(database: Database) -> None:
+    feeds = [Subscription(url=f"http://{host}.test/feed", name="The Blog") for host in "abc"]
+
+    store.feeds.subscribe(database, feeds, NOON)
+    store.feeds.subscribe(database, list(reversed(feeds)), NOON)
+
+    assert {blog.url[7]: blog.slug for blog in store.feeds.blogs(database)} == {"a": "the-blog", "b": "the-blog-2", "c": "the-blog-3"}
+
+
+def test_an_entry_is_keyed_by_feed_and_guid(database: Database) -> None:
+    one, two = subscribed(database, "http://a.test/feed", "http://b.test/feed")
+
+    stored(database, one, entry("1"))
+    stored(database, one, entry("1", title="Again"))
+    stored(database, two, entry("1", title="Other blog"))
+
+    assert sorted(post.title for post in store.entries.newest(database, 10)) == ["Other blog", "Post 1"]
+
+
+def test_an_edit_keeps_place_address_and_first_sight(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry("1", published_at=hours_ago(5)))
+    [before] = store.entries.newest(database, 10)
+
+    with store.transaction(database):
+        edited = store.entries.edit(database, feed, [entry("1", title="New", published_at=NOON, content_hash=b"new")])
+    [after] = store.entries.newest(database, 10)
+
+    assert edited == 1
+    assert (after.title, after.path, after.shown_at) == ("New", before.path, before.shown_at)
+
+
+def test_an_edit_that_changes_nothing_is_none(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry("1"))
+
+    with store.transaction(database):
+        assert store.entries.edit(database, feed, [entry("1")]) == 0
+
+
+def test_the_river_is_newest_first_without_hidden_posts(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry("old", published_at=hours_ago(2)), entry("new", published_at=hours_ago(1)))
+    stored(database, feed, entry("hidden"), hidden="for a reason")
+
+    assert [post.guid for post in store.entries.newest(database, 10)] == ["new", "old"]
+
+
+@pytest.mark.parametrize("address", ["http://blog.test/1/", "https://blog.test/1", "http://BLOG.test/1/#x"])
+def test_a_target_is_found_by_its_canonical_address(database: Database, address: str) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    [id] = stored(database, feed, entry("1"))
+
+    assert store.entries.target(database, address) == id
+    assert store.entries.target(database, "http://blog.test/2/") is None
+
+
+def test_a_member_is_told_by_its_site_never_by_what_it_claims(database: Database) -> None:
+    store.feeds.subscribe(
+        database,
+        [
+            Subscription(url="http://a.test/feed"),
+            Subscription(url="http://host.test/ann/feed", site="http://host.test/ann/"),
+            Subscription(url="http://host.test/ann/lab/feed", site="http://host.test/ann/lab/"),
+        ],
+        NOON,
+    )
+    a, ann, lab = (store.feeds.member_at(database, url) for url in ("https://a.test/x", "http://host.test/ann/x", "http://host.test/ann/lab/x"))
+    with store.transaction(database):
+        store.feeds.record_title(database, a or 0, "A", "http://victim.test/")
+
+    assert len({a, ann, lab, None}) == 4
+    for stranger in ("http://host.test/bob/x", "http://host.test/anna/x", "http://victim.test/x", "http://a.test:81/x"):
+        assert store.feeds.member_at(database, stranger) is None
+
+
+def test_a_failed_write_keeps_nothing(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+
+    with pytest.raises(RuntimeError), store.transaction(database):
+        store.feeds.record_state(database, feed, state(problem="half"), is_good=True)
+        raise RuntimeError
+
+    assert store.feeds.health(database)[0].problem == ""
+    assert not database.conn.in_transaction
+
+
+def test_a_locked_database_is_a_clear_error(tmp_path: Path) -> None:
+    database = store.open_store(tmp_path)
+    database.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / store.FILE_NAME)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreFailed, match="another process holds the database"), store.transaction(database):
+        pass
+
+    other.close()
+    with store.transaction(database):
+        pass
+    database.close()
+
+
+def test_a_full_disk_is_a_clear_error_and_nothing_is_half_stored(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages + 4}")
+
+    with pytest.raises(StoreFailed, match="disk is full"):
+        stored(database, feed, *(entry(str(number), html="x" * 5000) for number in range(50)))
+
+    assert database.execute("SELECT count(*) FROM entry").fetchone()[0] == 0
+    assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    database = store.open_store(tmp_path)
+    database.table("_sqlite_migrations").insert(
+        {"migration_set": "planet", "name": "m999_from_the_future", "applied_at": "2030-01-01"}
+    )
+    database.close()
+
+    with pytest.raises(StoreFailed, match="newer planet"):
+        store.open_store(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / store.FILE_NAME).write_bytes(b"not a database at all" * 100)
+
+    with pytest.raises(StoreFailed):
+        store.open_store(tmp_path)
+
+
+def test_what_changed_while_it_was_rendered_stays_stale(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    one, two = stored(database, feed, entry("1"), entry("2"))
+    rendered = store.stale.some(database, 10)
+
+    with store.transaction(database):
+        store.stale.mark_posts(database, [two])
+    with store.transaction(database):
+        store.stale.settle(database, rendered)
+
+    assert set(rendered.posts) == {one, two}
+    assert rendered.river
+    assert store.stale.some(database, 10).posts == (two,)
+    assert not store.stale.some(database, 10).river
+
+
+def test_thoughts_are_numbered_in_order_of_time(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    [id] = stored(database, feed, entry("1"))
+    with store.transaction(database):
+        for name, hours in (("later", 1), ("first", 3), ("rejected", 2)):
+            made = claim(f"http://{name}.test/", "http://blog.test/1/", hours_ago(hours))
+            store.mentions.add(database, made, id, "key", None, token=name)
+            known = store.mentions.find(database, made.source, "key")
+            assert known is not None
+            status = Status.REJECTED if name == "rejected" else Status.PUBLISHED
+            store.mentions.settle(database, known.id, status, Evidence(name, ("", "x", "")), "", NOON)
+
+    thoughts = store.mentions.thoughts(database, [id])[id]
+
+    assert [(thought.number, thought.title) for thought in thoughts] == [(1, "first"), (2, "later")]
+    assert store.entries.newest(database, 1)[0].thoughts == 2
+
+
+def test_one_source_host_is_verified_one_at_a_time(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    [id] = stored(database, feed, entry("1"))
+    with store.transaction(database):
+        for number in range(5):
+            store.mentions.add(database, claim(f"http://s.test/{number}", "x"), id, "key", None, token=str(number))
+        store.mentions.add(database, claim("http://t.test/", "x"), id, "key", None, token="t")
+
+    taken = store.mentions.take_pending(database, NOON, hours_ago(-1), 10, ())
+
+    assert sorted(linkback.source for linkback in taken) == ["http://s.test/0", "http://t.test/"]
+    assert store.mentions.take_pending(database, NOON, hours_ago(-1), 10, {"s.test"}) == []

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.urls import canonical, is_under, slug, web_url
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://a.example/x", "https://a.example/x"),
+        (" \thttps://a.example/x\n", "https://a.example/x"),
+        ("https://a.example/x\ny", "https://a.example/xy"),
+        ("HTTP://A.Example/x", "http://a.example/x"),
+        ("https://a.example/ü b", "https://a.example/%C3%BC%20b"),
+        ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+    ],
+)
+def test_web_url_reads_an_address_as_a_browser_does(text: str, url: str) -> None:
+    assert web_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "javascript:alert(1)", "JaVaScRiPt:x", "java\nscript:x", "data:text/html,x", "file:///etc/passwd", "//h/x",
+     "http://", "http://user:pw@h/", "http://h:0/", "http://h:99999/", "http://h/a\x00b", 'http://h"x/', "http://a b/",
+     "http://h/" + "x" * 3000, "mailto:a@b", "http://[::1/"],
+)  # fmt: skip
+def test_web_url_drops_what_is_no_web_address(text: str) -> None:
+    assert web_url(text) == ""
+
+
+def test_web_url_resolves_against_its_base() -> None:
+    assert web_url("../b", "https://a.example/x/y/") == "https://a.example/x/b"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["http://a.example/x/?p=1", "https://a.example/x?p=1", "https://A.EXAMPLE:443/x/?p=1#top",
+     "https://a.example/./y/../x/?p=1&utm_source=feed", "https://a.example/%78/?p=1", "https://a.example./x/?p=1"],
+)  # fmt: skip
+def test_canonical_is_one_for_all_spellings_of_an_address(spelling: str) -> None:
+    assert canonical(spelling) == "//a.example/x?p=1"
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["https://a.example/xevil", "https://a.example/x/evil?p=1", "https://a.example/x?p=2", "https://a.example:8443/x?p=1",
+     "https://evil.example/?u=https://a.example/x?p=1", "https://a.example.evil.example/x?p=1"],
+)  # fmt: skip
+def test_canonical_keeps_different_addresses_apart(other: str) -> None:
+    assert canonical(other) != canonical("https://a.example/x?p=1")
+
+
+@given(st.text(max_size=300))
+def test_canonical_of_any_text_is_stable(text: str) -> None:
+    for url in (text, f"http://h.example/{text}"):
+        key = canonical(url)
+        assert key.isascii()
+        assert key == "" or canonical(f"https:{key}") == key
+
+
+@given(st.text(max_size=200), st.sampled_from(["", "http://h.example/a/b"]))
+def test_web_url_gives_http_or_nothing(text: str, base: str) -> None:
+    url = web_url(text, base)
+
+    assert url == "" or url.startswith(("http://", "https://"))
+    assert url == web_url(url)
+    assert not set(url) & set(' "<>\\\n\r\t')
+
+
+@pytest.mark.parametrize(
+    ("url", "territory", "inside"),
+    [
+        ("https://a.example/blog/x", "http://a.example/blog/", True),
+        ("https://a.example/blog", "https://a.example/blog/", True),
+        ("https://a.example/blogger/x", "https://a.example/blog", False),
+        ("https://a.example:8443/blog/x", "https://a.example/blog/", False),
+        ("https://b.a.example/x", "https://a.example/", False),
+        ("nonsense", "https://a.example/", False),
+    ],
+)
+def test_territory_ends_at_segment_boundaries(url: str, territory: str, inside: bool) -> None:
+    assert is_under(url, territory) is inside
+
+
+def test_slug_is_short_ascii() -> None:
+    assert slug("Überblick: “naïve” HL7 & FHIR!") == "uberblick-naive-hl7-fhir"
+    assert len(slug("word " * 100)) <= 60
+    assert slug("日本語") == ""
