@@ -1,0 +1,42 @@
+"""All real feeds of the shared corpus through a poll on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aggregator import store
+from jobs import tools
+from jobs.children import Children
+from jobs.poll import Sweep
+from tests.builders import NOON, planet
+from tests.farm import Farm, Reply
+
+FEEDS = Path(__file__).parents[2] / "shared" / "corpus" / "real-feeds"
+
+
+@pytest.mark.skipif(not FEEDS.exists(), reason="the corpus ../shared/corpus is not here")
+def test_every_real_feed_ends_as_entries_or_as_a_named_problem(tmp_path: Path, web: Farm) -> None:
+    paths = sorted(path for path in FEEDS.rglob("*") if path.is_file())
+    for number, path in enumerate(paths):
+        web.routes[f"/{number}"] = Reply(path.read_bytes())
+    configured = planet(tmp_path, [f"{web.url}/{number}" for number in range(len(paths))], more="[poll]\nper_host = 8\n")
+    database = store.open_store(configured.data)
+    store.feeds.subscribe(database, configured.subscriptions, NOON)
+    children = Children(2)
+    engine = tools.engine_for(configured)
+
+    summary = Sweep(database, engine, children, tools.terms_for(configured), lambda: NOON).run()
+
+    children.close()
+    engine.close()
+    health = store.feeds.health(database)
+    assert len(paths) == 833
+    assert summary.feeds == 833
+    assert summary.fetched >= 770
+    assert summary.new_entries >= 8_500
+    assert all(feed.problem for feed in health if feed.health == "failing")
+    assert not [feed for feed in health if "please report" in feed.problem or "died" in feed.problem]
+    assert {feed.health for feed in health} == {"healthy", "failing"}
+    database.close()

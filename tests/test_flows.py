@@ -1,0 +1,533 @@
+"""Wire to page: feeds and pings go in over HTTP on loopback, pages come out of the published folder."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from aggregator import store
+from aggregator.config import Planet
+from aggregator.model import Claim, PollSummary, Status
+from jobs import tools
+from jobs.children import Children
+from jobs.poll import Sweep
+from jobs.publish import build, publish
+from jobs.verify import Verification
+from linkbacks.claims import Accepted, Refusal, Rules, accept
+from tests.builders import NOON, PLANET, claim, planet, rss
+from tests.farm import Farm, Reply, Seen, farm
+
+
+class World:
+    """A planet whose jobs run when a test says so, at the time that it says."""
+
+    def __init__(self, configured: Planet, children: Children) -> None:
+        self.planet = configured
+        self.now = NOON
+        self.children = children
+        self.database = store.open_store(configured.data)
+        self._engines = [tools.engine_for(configured), tools.verifier_for(configured)]
+        self.configure(configured)
+
+    def configure(self, configured: Planet) -> None:
+        self.planet = configured
+        store.feeds.subscribe(self.database, configured.subscriptions, self.now)
+
+    def poll(self) -> PollSummary:
+        sweep = Sweep(self.database, self._engines[0], self.children, tools.terms_for(self.planet), self.clock)
+        return sweep.run()
+
+    def later(self, **span: float) -> World:
+        self.now += timedelta(**span)
+        return self
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def ping(self, source: str, target: str) -> Accepted | Refusal:
+        made: Claim = claim(source, target, self.now)
+        with store.transaction(self.database):
+            return accept(self.database, made, Rules(self.planet.masthead.url))
+
+    def verify(self) -> int:
+        policy = tools.policy_for(self.planet)
+        return Verification(self.database, self._engines[1], self.children, policy, self.clock).run()
+
+    def publish(self) -> int:
+        return publish(self.database, tools.renderer_for(self.planet), self.planet.public, entries=self.planet.page.entries)
+
+    def page(self, path: str = "index.html") -> str:
+        return (self.planet.public / path).read_text("utf-8")
+
+    def post(self, title: str) -> str:
+        found = re.search(rf'href="/(posts/[^"#]+)">{re.escape(title)}<', self.page())
+        assert found, title
+        return self.page(f"{found[1]}index.html")
+
+    def problem(self) -> str:
+        return store.feeds.health(self.database)[0].problem
+
+    def close(self) -> None:
+        self.database.close()
+        for engine in self._engines:
+            engine.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, children: Children) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make(*feeds: str, more: str = "") -> World:
+        made.append(World(planet(tmp_path, feeds, more=more), children))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def feed_at(web: Farm, *items: tuple[str, str, str], path: str = "/feed", **headers: str) -> str:
+    body = rss([(f"{web.url}{url}", title, html) for url, title, html in items], home=f"{web.url}/")
+    web.routes[path] = Reply(body, headers={"Content-Type": "application/rss+xml", **headers})
+    return f"{web.url}{path}"
+
+
+# -- a post, wire to page ----------------------------------------------------------------------------
+
+
+def test_a_post_goes_from_the_wire_to_the_page(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "First & best", '<p>Hello <a href="/x">there</a><script>x</script></p>')))
+
+    summary = here.poll()
+    here.publish()
+
+    assert (summary.feeds, summary.fetched, summary.new_entries, summary.failed) == (1, 1, 1, 0)
+    assert "First &amp; best" in here.page()
+    html = here.post("First &amp; best")
+    assert f'<a href="{web.url}/x" rel="noopener nofollow">there</a>' in html
+    assert "<script" not in html
+    assert "First &amp; best" in here.page("feed.atom")
+
+
+def test_validators_are_replayed_exactly_and_304_is_unchanged(world: Callable[..., World], web: Farm) -> None:
+    etag, modified = 'W/"a-strange \'tag"', "Sat, 21 Nov 2026 10:00:00 GMT"
+    address = feed_at(web, ("/1", "One", "x"), ETag=etag, **{"Last-Modified": modified})
+    first = web.routes["/feed"]
+    web.routes["/feed"] = lambda seen: Reply(status=304) if seen.headers.get("if-none-match") == etag else first  # type: ignore[return-value]
+    here = world(address)
+
+    here.poll()
+    summary = here.later(hours=2).poll()
+
+    assert summary.unchanged == 1
+    assert web.seen[1].headers["if-none-match"] == etag
+    assert web.seen[1].headers["if-modified-since"] == modified
+    assert "if-none-match" not in web.seen[0].headers
+    here.later(hours=2).poll()
+    assert web.seen[2].headers["if-none-match"] == etag
+
+
+def test_an_unchanged_body_is_recognised_without_validators(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+
+    here.poll()
+    summary = here.later(hours=2).poll()
+
+    assert (summary.unchanged, summary.fetched) == (1, 0)
+
+
+def test_gzip_is_asked_for_and_undone(world: Callable[..., World], web: Farm) -> None:
+    body = gzip.compress(rss([(f"{web.url}/1", "Squeezed", "x")]))
+    web.routes["/feed"] = Reply(body, headers={"Content-Encoding": "gzip"})
+    here = world(f"{web.url}/feed")
+
+    here.poll()
+    here.publish()
+
+    assert "gzip" in web.seen[0].headers["accept-encoding"]
+    assert "Squeezed" in here.page()
+
+
+def test_an_edit_changes_the_post_and_not_its_address(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Before", "x")))
+    here.poll()
+    here.publish()
+    path = re.search(r'href="/(posts/[^"#]+)"', here.page())
+
+    feed_at(web, ("/1", "After", "x"))
+    summary = here.later(hours=2).poll()
+    here.publish()
+
+    assert (summary.new_entries, summary.updated_entries) == (0, 1)
+    assert path is not None
+    assert "After" in here.page(f"{path[1]}index.html")
+
+
+def test_only_pages_that_changed_are_written(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x"), ("/2", "Two", "y")))
+    here.poll()
+    first, second = here.publish(), here.publish()
+
+    feed_at(web, ("/1", "One", "x"), ("/2", "Two", "edited"))
+    here.later(hours=2).poll()
+    third = here.publish()
+
+    assert first >= 6
+    assert second == 0
+    assert third == 3  # the post, the front page, the Atom feed
+
+
+def test_a_feed_removed_from_the_configuration_leaves_the_page(world: Callable[..., World], web: Farm, tmp_path: Path) -> None:
+    one, two = feed_at(web, ("/1", "One", "x")), feed_at(web, ("/2", "Two", "x"), path="/feed2")
+    here = world(one, two)
+    here.poll()
+    here.publish()
+    path = re.search(r'href="/(posts/[^"#]+)">One<', here.page())
+
+    here.configure(planet(tmp_path, [two]))
+    here.publish()
+
+    assert "One" not in here.page()
+    assert "Two" in here.page()
+    assert path is not None
+    assert not (here.planet.public / path[1]).exists()
+
+
+def test_a_joining_blog_shows_its_newest_five(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, *((f"/{n}", f"Post {n}", "x") for n in range(9))), more="[page]\nper_feed_per_day = 9\n")
+
+    here.poll()
+    here.publish()
+
+    assert len(re.findall("<article", here.page())) == 5
+    assert ">Post 0<" in here.page()
+    assert ">Post 8<" not in here.page()
+
+
+def test_ten_posts_at_once_are_one_request_and_one_parse_each(world: Callable[..., World], web: Farm) -> None:
+    feeds = [feed_at(web, (f"/{n}", f"Post {n}", "x"), path=f"/feed{n}") for n in range(10)]
+    here = world(*feeds)
+
+    summary = here.poll()
+
+    assert (summary.feeds, summary.new_entries) == (10, 10)
+    assert len(web.seen) == 10
+
+
+# -- what bad input gets -----------------------------------------------------------------------------
+
+
+def _silent(connection: object, over: object) -> None:
+    over.wait(30)  # type: ignore[attr-defined]
+
+
+BAD: dict[str, tuple[Reply | None, str]] = {
+    "html": (Reply(b"<!doctype html><html><body>hi</body></html>"), "this is a web page, not a feed"),
+    "empty": (Reply(b""), "the answer is empty"),
+    "huge": (Reply(b"<rss>" + b"x" * 3_000_000), "larger than 2,000,000 bytes"),
+    "bomb": (Reply(gzip.compress(b"<rss>" + b" " * 30_000_000), headers={"Content-Encoding": "gzip"}), "larger than"),
+    "missing": (Reply(b"", 404), "there is nothing at this address (404)"),
+    "gone": (Reply(b"", 410), "gone for good"),
+    "broken server": (Reply(b"", 503), "status 503"),
+    "slow": (None, "no complete answer within 0.5 seconds"),
+    "inside": (Reply(status=302, headers={"Location": "http://10.0.0.1/"}), "10.0.0.1 is not a public address"),
+    "loop": (Reply(status=302, headers={"Location": "/bad"}), "more than 5 redirects"),
+    "hostile": (Reply(b"<rss version='2.0'><channel><item><author>" + b"a." * 100_000 + b"</author></item></channel></rss>"), "CPU time"),
+}
+SMALL = '[poll]\ntimeout = "500ms"\nmax_bytes = "2MB"\n'.replace('"500ms"', '"0.5s"')
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_feed_is_named_and_hurts_nobody_else(world: Callable[..., World], web: Farm, kind: str) -> None:
+    reply, words = BAD[kind]
+    if reply is None:
+        web.raw["/bad"] = _silent
+    else:
+        web.routes["/bad"] = reply
+    with farm("127.0.0.2") as other:
+        here = world(f"{web.url}/bad", feed_at(other, ("/1", "Good", "x")), more=SMALL)
+
+        summary = here.poll()
+        here.publish()
+
+    assert (summary.feeds, summary.fetched, summary.failed) == (2, 1, 1)
+    assert words in here.problem()
+    assert "Good" in here.page()
+
+
+def test_a_feed_that_breaks_keeps_its_last_good_entries_and_recovers(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Good", "x"), ETag='"1"'))
+    here.poll()
+
+    web.routes["/feed"] = Reply(b"<html>", 200, {"ETag": '"broken"'})
+    here.later(hours=2).poll()
+    here.publish()
+    assert "Good" in here.page()
+    assert "this is a web page" in here.problem()
+
+    feed_at(web, ("/1", "Good", "x"), ("/2", "Better", "x"))
+    here.later(hours=26).poll()
+    here.publish()
+
+    assert web.seen[-1].headers["if-none-match"] == '"1"'
+    assert "Better" in here.page()
+    assert here.problem() == ""
+
+
+def test_a_truncated_feed_is_read_as_far_as_it_goes_with_a_remark(world: Callable[..., World], web: Farm) -> None:
+    address = feed_at(web, *((f"/{n}", f"Post {n}", "text " * 20) for n in range(6)))
+    reply = web.routes["/feed"]
+    assert isinstance(reply, Reply)
+    web.routes["/feed"] = Reply(reply.body[: len(reply.body) // 2])
+    here = world(address)
+
+    summary = here.poll()
+
+    assert summary.failed == 0
+    assert summary.new_entries >= 2
+    assert "not well-formed" in here.problem()
+
+
+def test_a_failed_feed_waits_longer_each_time(world: Callable[..., World], web: Farm) -> None:
+    here = world(f"{web.url}/none")
+    asked = []
+    for _ in range(60):
+        here.poll()
+        asked.append(len(web.seen))
+        here.later(hours=0.5)
+
+    assert asked[-1] == 5  # at 0, 1, 3, 7 and 15 hours
+
+
+# -- a ping, wire to page ----------------------------------------------------------------------------
+
+
+def test_a_members_ping_is_published_under_its_post(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as other:
+        here = world(feed_at(web, ("/1", "Question", "x")), feed_at(other, ("/0", "Zero", "x")))
+        here.poll()
+        other.html("/answer", f'<title>The answer</title><p>I read <a href="{web.url}/1">the question</a> twice.</p>')
+
+        here.ping(f"{other.url}/answer", f"{web.url}/1")
+        settled = here.verify()
+        here.publish()
+
+    assert settled == 1
+    html = here.post("Question")
+    assert "1 thought on “Question”" in html
+    assert re.search(r"Pingback:</span> <a [^>]+>The answer</a>", html)
+    assert "I read <mark>the question</mark> twice." in html
+    assert "<b>1</b> thought" in here.page()
+    assert "verifying linkbacks" in other.seen[-1].headers["user-agent"]
+
+
+def test_a_strangers_ping_is_held_and_not_shown(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as stranger:
+        here = world(feed_at(web, ("/1", "Question", "x")))
+        here.poll()
+        source = stranger.html("/answer", f'<title>Held secret</title><a href="{web.url}/1">x</a>')
+
+        here.ping(source, f"{web.url}/1")
+        here.verify()
+        here.publish()
+
+    assert store.mentions.counts(here.database)["held"] == 1
+    assert "Held secret" not in here.post("Question")
+
+
+def test_strangers_may_be_published(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as stranger:
+        here = world(feed_at(web, ("/1", "Question", "x")), more='[linkbacks]\nstrangers = "publish"\n')
+        here.poll()
+        source = stranger.html("/answer", f'<title>Welcome</title><a href="{web.url}/1">x</a>')
+
+        here.ping(source, f"{web.url}/1")
+        here.verify()
+        here.publish()
+
+    assert "Welcome" in here.post("Question")
+
+
+def test_a_link_to_the_posts_page_on_the_planet_counts(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    here.publish()
+    path = re.search(r'href="/(posts/[^"#]+)"', here.page())
+    assert path is not None
+    source = web.html("/answer", f'<title>Answer</title><a href="{PLANET}{path[1]}">x</a>')
+
+    here.ping(source, f"{PLANET}{path[1]}")
+    here.verify()
+    here.publish()
+
+    assert "Answer" in here.post("Question")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [Reply(b"<p>no link here</p>"), Reply(b"", 404), Reply(b"", 410), Reply(b"%PDF", headers={"Content-Type": "application/pdf"}),
+     Reply(b"<div>" * 150_000), Reply(status=302, headers={"Location": "http://10.0.0.1/"})],
+    ids=["no link", "404", "410", "pdf", "hostile", "inside"],
+)  # fmt: skip
+def test_what_is_not_verified_is_never_shown(world: Callable[..., World], web: Farm, source: Reply) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    web.routes["/answer"] = source
+    decision = here.ping(f"{web.url}/answer", f"{web.url}/1")
+
+    for _ in range(5):
+        here.verify()
+        here.later(hours=2)
+    here.publish()
+
+    assert isinstance(decision, Accepted)
+    assert store.mentions.counts(here.database)["rejected"] == 1
+    assert "No thoughts on this yet" in here.post("Question")
+
+
+def test_a_source_that_is_not_up_yet_is_tried_again(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    answers = [Reply(b"", 503), Reply(f'<title>Late</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"})]
+    web.routes["/answer"] = lambda _seen: answers.pop(0)
+    here.ping(f"{web.url}/answer", f"{web.url}/1")
+
+    assert here.verify() == 0
+    assert store.mentions.counts(here.database)["pending"] == 1
+    assert here.later(minutes=1).verify() == 1
+    assert store.mentions.counts(here.database)["published"] == 1
+
+
+def test_many_sources_of_one_host_are_fetched_one_at_a_time(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    now, most = [0], [0]
+
+    def answer(seen: Seen) -> Reply:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        now[0] -= 1
+        return Reply(f'<title>{seen.path}</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"})
+
+    for number in range(8):
+        web.routes[f"/a{number}"] = answer
+        here.ping(f"{web.url}/a{number}", f"{web.url}/1")
+
+    assert here.verify() == 8
+    assert most[0] == 1
+
+
+def test_a_killed_verification_is_done_again(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    web.html("/answer", f'<title>A</title><a href="{web.url}/1">x</a>')
+    here.ping(f"{web.url}/answer", f"{web.url}/1")
+    store.mentions.take_pending(here.database, here.now, here.now + timedelta(minutes=2), 10, ())
+
+    assert here.verify() == 0
+    assert here.later(minutes=3).verify() == 1
+
+
+def test_whole_site_is_built_the_same(world: Callable[..., World], web: Farm, tmp_path: Path) -> None:
+    here = world(feed_at(web, ("/1", "One", "x"), ("/2", "Two", "y")))
+    here.poll()
+    web.html("/answer", f'<title>A</title><a href="{web.url}/1">x</a>')
+    here.ping(f"{web.url}/answer", f"{web.url}/1")
+    here.verify()
+    here.publish()
+
+    build(here.database, tools.renderer_for(here.planet), tmp_path / "out", entries=40)
+
+    published = {str(path.relative_to(here.planet.public)): path.read_bytes() for path in here.planet.public.rglob("*") if path.is_file()}
+    built = {str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert built == published
+
+
+def test_a_lost_folder_is_published_again(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    here.publish()
+
+    shutil.rmtree(here.planet.public)
+    here.publish()
+
+    assert "One" in here.page()
+    assert "One" in here.post("One")
+
+
+# -- the seed ----------------------------------------------------------------------------------------
+
+
+def test_the_seed_a_post_and_two_pingbacks_in_order_of_time(world: Callable[..., World], web: Farm) -> None:
+    """A blogger writes about a conference and bloggers; two other blogs answer and ping, each on its own host."""
+    title = "HIMMS interested in bloggers, blogging, and social networking"
+    with farm("127.0.0.2") as ambulatory, farm("127.0.0.3") as future:
+        here = world(
+            feed_at(web, ("/archives/himms", title, "<p>Today I was interviewed about what bloggers want.</p>")),
+            f'[[feeds]]\nurl = "{feed_at(ambulatory, ("/0", "Older", "x"))}"\nname = "ambulatorycomputing.com"\n',
+            f'[[feeds]]\nurl = "{feed_at(future, ("/0", "Older", "x"))}"\nname = "FutureHIT"\n',
+        )
+        here.poll()
+        target = f"{web.url}/archives/himms"
+        point = ambulatory.html(
+            "/blog/point",
+            "<title>ambulatorycomputing.com » Blog Archives » The point of Blogging</title>"
+            f'<p>The Healthcare IT Guy was <a href="{target}">interviewed about blogging</a>, and that is the point.</p>',
+        )
+        speculations = future.html(
+            "/speculations/",
+            "<title>FutureHIT - Speculations on the Future of Health IT</title>"
+            f'<p>A good sign: <a href="{target}">the conference listens</a>.</p>',
+        )
+
+        assert isinstance(here.ping(point, target), Accepted)
+        here.verify()
+        here.later(hours=20)
+        assert isinstance(here.ping(speculations, target), Accepted)
+        here.verify()
+        assert here.ping(point, target) is Refusal.ALREADY_THERE
+        here.publish()
+
+    html = here.post(title)
+    assert f"2 thoughts on “{title}”" in html
+    thoughts = re.findall(
+        r'<li id="thought-(\d)".*?<b>(.*?)</b>.*?Pingback:</span> <a [^>]+>(.*?)</a></p><p [^>]+>(.*?)</p>', html
+    )
+    assert thoughts == [
+        (
+            "1",
+            "ambulatorycomputing.com",
+            "Blog Archives » The point of Blogging",
+            "[…] The Healthcare IT Guy was <mark>interviewed about blogging</mark>, and that is the point. […]",
+        ),
+        (
+            "2",
+            "FutureHIT",
+            "Speculations on the Future of Health IT",
+            "[…] A good sign: <mark>the conference listens</mark>. […]",
+        ),
+    ]
+    assert "In conversation with" in here.page()
+
+
+def test_the_seed_with_a_stranger_is_verified_but_held(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as stranger:
+        here = world(feed_at(web, ("/archives/himms", "HIMMS interested in bloggers", "x")))
+        here.poll()
+        source = stranger.html("/x", f'<title>A stranger</title><p>Look: <a href="{web.url}/archives/himms">this</a>.</p>')
+
+        decision = here.ping(source, f"{web.url}/archives/himms")
+        here.verify()
+        here.publish()
+
+    assert isinstance(decision, Accepted)
+    mention = store.mentions.mention(here.database, decision.token)
+    assert mention is not None
+    assert mention.status is Status.HELD
+    assert "A stranger" not in here.post("HIMMS interested in bloggers")
