@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -137,8 +138,9 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
         click.echo(json.dumps({name: value for name, value in asdict(summary).items() if name != "marked_due"}))
     else:
         click.echo(
-            f"{summary.feeds} feeds in {summary.seconds:.1f} s: {summary.fetched} fetched, {summary.unchanged} unchanged,"
-            f" {summary.failed} failed; {summary.new_entries} new and {summary.updated_entries} edited entries"
+            f"{summary.feeds} feeds in {summary.seconds:.1f} s:"
+            f" {summary.fetched} fetched, {summary.unchanged} unchanged, {summary.failed} failed;"
+            f" {summary.new_entries} new and {summary.updated_entries} edited entries"
         )
 
 
@@ -184,7 +186,9 @@ def status(config_path: Path, as_json: bool) -> None:
     database = store.open_store(planet.data)
     feeds, mentions = store.feeds.health(database), store.mentions.counts(database)
     if as_json:
-        rows = [{**asdict(feed), "last_poll": _iso(feed.last_poll), "next_poll": _iso(feed.next_poll)} for feed in feeds]
+        rows = [
+            {**asdict(feed), "last_poll": _iso(feed.last_poll), "next_poll": _iso(feed.next_poll)} for feed in feeds
+        ]
         click.echo(json.dumps({"feeds": rows, "mentions": mentions}))
     else:
         _print_status(feeds, mentions)
@@ -206,8 +210,8 @@ def demo(host: str, port: int, seconds: float | None) -> None:
 
 def _run_halves(planet: Planet, host: str, port: int, seconds: float | None = None) -> None:
     from aggregator import logs
-    from aggregator.processes import Lock
     from aggregator.ports import check_port
+    from aggregator.processes import Lock
     from aggregator.supervise import Half, supervise
 
     logs.begin()
@@ -300,9 +304,9 @@ def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
     console.print("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
 
 
-def _iso(instant: Any) -> str | None:
-    return instant and instant.isoformat()
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
 
 
-def _short(instant: Any) -> str:
+def _short(instant: datetime | None) -> str:
     return instant.astimezone().strftime("%d %b %H:%M") if instant else "–"

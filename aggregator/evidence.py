@@ -9,7 +9,8 @@ import re
 from collections.abc import Collection
 from email.message import Message
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, Tag
+from bs4.element import NavigableString, PageElement
 
 from aggregator.content_coding import decode
 from aggregator.markup import plain, shortened, without_controls
@@ -69,15 +70,17 @@ def _link(document: BeautifulSoup, url: str, wanted: set[str]) -> Tag | None:
     base_element = document.find("base", href=True)
     base = web_url(str(base_element["href"]), url) if isinstance(base_element, Tag) else ""
     for link in document.find_all(["a", "area"], href=True, limit=_MOST_LINKS):
-        if canonical(web_url(str(link["href"]), base or url)) in wanted and _is_seen(link):
+        if (
+            canonical(web_url(str(link["href"]), base or url)) in wanted
+            and _is_shown(link)
+            and not link.has_attr("hidden")
+        ):
             return link
     return None
 
 
-def _is_seen(link: Tag) -> bool:
-    return not link.has_attr("hidden") and not any(
-        parent.name in _UNSEEN or parent.has_attr("hidden") for parent in link.parents
-    )
+def _is_shown(node: PageElement) -> bool:
+    return not any(parent.name in _UNSEEN or parent.has_attr("hidden") for parent in node.parents)
 
 
 def _title(document: BeautifulSoup, url: str) -> str:
@@ -96,9 +99,8 @@ def _excerpt(link: Tag) -> tuple[str, str, str]:
     for node in block.descendants:
         if node is link:
             side = after
-        elif isinstance(node, NavigableString) and type(node) is NavigableString:
-            if link not in node.parents and not any(parent.name in _UNSEEN for parent in node.parents):
-                side.append(str(node))
+        elif type(node) is NavigableString and link not in node.parents and _is_shown(node):
+            side.append(str(node))
     linked = plain(link.get_text(" "), is_html=False, longest=_CONTEXT)
     left, right = _one_line(before).lstrip(), _one_line(after).rstrip()
     if len(left) > _CONTEXT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html as entities
 import re
 import unicodedata
+from typing import Literal
 
 import nh3
 
@@ -12,12 +13,69 @@ LONGEST_HTML = 400_000
 LONGEST_TEXT = 500
 
 _TAGS = {
-    "a", "abbr", "b", "bdi", "bdo", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del",
-    "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i",
-    "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp", "small", "span",
-    "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var",
+    "a",
+    "abbr",
+    "b",
+    "bdi",
+    "bdo",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "u",
+    "ul",
+    "var",
     "wbr",
-}  
+}
 _ATTRIBUTES = {
     "*": {"dir", "lang", "title"},
     "a": {"href"},
@@ -29,10 +87,13 @@ _ATTRIBUTES = {
 }
 _GONE_WITH_CONTENT = {"script", "style", "noscript", "template", "textarea", "title", "iframe", "object", "select"}
 _SET = {"img": {"loading": "lazy", "referrerpolicy": "no-referrer", "decoding": "async"}}
+_Relative = Literal["deny"] | tuple[Literal["rewrite_with_base"], str]
 _BLOCK_EDGE = re.compile(r"<(?=/?(?:p|div|li|br|h[1-6]|tr|td|th|dt|dd|blockquote|pre|figure|hr)\b)", re.IGNORECASE)
 _MARKUP = re.compile(r"<[a-zA-Z/!?]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
 # C0 and C1 controls, zero-width and bidirectional overrides: they can turn the text around them.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+)
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"\w+")
@@ -44,7 +105,7 @@ def clean(html: str, base: str) -> str:
     Scripts, styles, forms, embeds, ids, classes and event handlers are gone; `srcset` too, because
     the sanitiser neither checks nor resolves it.
     """
-    relative: str | tuple[str, str] = ("rewrite_with_base", base) if base else "deny"
+    relative: _Relative = ("rewrite_with_base", base) if base else "deny"
     return nh3.clean(
         without_controls(html[:LONGEST_HTML]),
         tags=_TAGS,

@@ -106,9 +106,7 @@ class PollJob(Job):
     def do(self, database: Database, planet: Planet) -> None:
         """Sweep."""
         assert self._engine is not None
-        Sweep(
-            database, self._engine, self._children, tools.terms_for(planet), self._clock, until=self._is_to_end
-        ).run()
+        Sweep(database, self._engine, self._children, tools.terms_for(planet), self._clock, until=self._is_to_end).run()
         self._notice_edits()
 
     def _is_to_end(self) -> bool:
@@ -182,7 +180,8 @@ class _Told:
         if self._stop.is_set():
             return
         try:
-            self._job.tick()
+            with store.named_errors():
+                self._job.tick()
         except PlanetError as error:
             if str(error) != self._trouble:
                 log.error("%s: %s", self._job.name, error)

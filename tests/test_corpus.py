@@ -21,7 +21,9 @@ def test_every_real_feed_ends_as_entries_or_as_a_named_problem(tmp_path: Path, w
     paths = sorted(path for path in FEEDS.rglob("*") if path.is_file())
     for number, path in enumerate(paths):
         web.routes[f"/{number}"] = Reply(path.read_bytes())
-    configured = planet(tmp_path, [f"{web.url}/{number}" for number in range(len(paths))], more="[poll]\nper_host = 8\n")
+    configured = planet(
+        tmp_path, [f"{web.url}/{number}" for number in range(len(paths))], more="[poll]\nper_host = 8\n"
+    )
     database = store.open_store(configured.data)
     store.feeds.subscribe(database, configured.subscriptions, NOON)
     children = Children(2)

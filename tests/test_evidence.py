@@ -39,7 +39,7 @@ def test_a_real_link_is_found(markup: str) -> None:
     [
         f'<!-- <a href="{T}">x</a> -->',
         f'<!--[if IE]><a href="{T}">x</a><![endif]-->',
-        f'<script>"<a href=\'{T}\'>x</a>"</script>',
+        f"<script>\"<a href='{T}'>x</a>\"</script>",
         f'<script><!--<script></script><a href="{T}">x</a></script>',
         f'<style><a href="{T}">x</a></style>',
         f'<noscript><a href="{T}">x</a></noscript>',

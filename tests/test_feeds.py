@@ -55,7 +55,12 @@ def test_rss_item_is_read() -> None:
 def test_atom_entry_is_read() -> None:
     entry = only(ATOM)
 
-    assert (entry.guid, entry.url, entry.title, entry.author) == ("urn:1", "https://blog.example/one/", "A bold title", "Ann")
+    assert (entry.guid, entry.url, entry.title, entry.author) == (
+        "urn:1",
+        "https://blog.example/one/",
+        "A bold title",
+        "Ann",
+    )
     assert entry.lede == "long x"
     assert entry.published_at == datetime(2026, 11, 1, 9, tzinfo=UTC)
     assert entry.updated_at == datetime(2026, 11, 2, 10, tzinfo=UTC)

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from linkbacks.claims import Rules, accept
+from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
 from aggregator.config import Planet
@@ -19,7 +21,6 @@ from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import build, publish
 from jobs.verify import Verification
-from linkbacks.claims import Accepted, Refusal, Rules, accept
 from tests.builders import NOON, PLANET, claim, planet, rss
 from tests.farm import Farm, Reply, Seen, farm
 
@@ -60,7 +61,9 @@ class World:
         return Verification(self.database, self._engines[1], self.children, policy, self.clock).run()
 
     def publish(self) -> int:
-        return publish(self.database, tools.renderer_for(self.planet), self.planet.public, entries=self.planet.page.entries)
+        return publish(
+            self.database, tools.renderer_for(self.planet), self.planet.public, entries=self.planet.page.entries
+        )
 
     def page(self, path: str = "index.html") -> str:
         return (self.planet.public / path).read_text("utf-8")
@@ -183,7 +186,9 @@ def test_only_pages_that_changed_are_written(world: Callable[..., World], web: F
     assert third == 3  # the post, the front page, the Atom feed
 
 
-def test_a_feed_removed_from_the_configuration_leaves_the_page(world: Callable[..., World], web: Farm, tmp_path: Path) -> None:
+def test_a_feed_removed_from_the_configuration_leaves_the_page(
+    world: Callable[..., World], web: Farm, tmp_path: Path
+) -> None:
     one, two = feed_at(web, ("/1", "One", "x")), feed_at(web, ("/2", "Two", "x"), path="/feed2")
     here = world(one, two)
     here.poll()
@@ -238,7 +243,10 @@ BAD: dict[str, tuple[Reply | None, str]] = {
     "slow": (None, "no complete answer within 0.5 seconds"),
     "inside": (Reply(status=302, headers={"Location": "http://10.0.0.1/"}), "10.0.0.1 is not a public address"),
     "loop": (Reply(status=302, headers={"Location": "/bad"}), "more than 5 redirects"),
-    "hostile": (Reply(b"<rss version='2.0'><channel><item><author>" + b"a." * 100_000 + b"</author></item></channel></rss>"), "CPU time"),
+    "hostile": (
+        Reply(b"<rss version='2.0'><channel><item><author>" + b"a." * 100_000 + b"</author></item></channel></rss>"),
+        "CPU time",
+    ),
 }
 SMALL = '[poll]\ntimeout = "500ms"\nmax_bytes = "2MB"\n'.replace('"500ms"', '"0.5s"')
 
@@ -394,7 +402,10 @@ def test_what_is_not_verified_is_never_shown(world: Callable[..., World], web: F
 def test_a_source_that_is_not_up_yet_is_tried_again(world: Callable[..., World], web: Farm) -> None:
     here = world(feed_at(web, ("/1", "Question", "x")))
     here.poll()
-    answers = [Reply(b"", 503), Reply(f'<title>Late</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"})]
+    answers = [
+        Reply(b"", 503),
+        Reply(f'<title>Late</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"}),
+    ]
     web.routes["/answer"] = lambda _seen: answers.pop(0)
     here.ping(f"{web.url}/answer", f"{web.url}/1")
 
@@ -413,7 +424,9 @@ def test_many_sources_of_one_host_are_fetched_one_at_a_time(world: Callable[...,
         now[0] += 1
         most[0] = max(most[0], now[0])
         now[0] -= 1
-        return Reply(f'<title>{seen.path}</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"})
+        return Reply(
+            f'<title>{seen.path}</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"}
+        )
 
     for number in range(8):
         web.routes[f"/a{number}"] = answer
@@ -444,8 +457,16 @@ def test_whole_site_is_built_the_same(world: Callable[..., World], web: Farm, tm
 
     build(here.database, tools.renderer_for(here.planet), tmp_path / "out", entries=40)
 
-    published = {str(path.relative_to(here.planet.public)): path.read_bytes() for path in here.planet.public.rglob("*") if path.is_file()}
-    built = {str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    published = {
+        str(path.relative_to(here.planet.public)): path.read_bytes()
+        for path in here.planet.public.rglob("*")
+        if path.is_file()
+    }
+    built = {
+        str(path.relative_to(tmp_path / "out")): path.read_bytes()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
     assert built == published
 
 
@@ -520,7 +541,9 @@ def test_the_seed_with_a_stranger_is_verified_but_held(world: Callable[..., Worl
     with farm("127.0.0.2") as stranger:
         here = world(feed_at(web, ("/archives/himms", "HIMMS interested in bloggers", "x")))
         here.poll()
-        source = stranger.html("/x", f'<title>A stranger</title><p>Look: <a href="{web.url}/archives/himms">this</a>.</p>')
+        source = stranger.html(
+            "/x", f'<title>A stranger</title><p>Look: <a href="{web.url}/archives/himms">this</a>.</p>'
+        )
 
         decision = here.ping(source, f"{web.url}/archives/himms")
         here.verify()

@@ -5,13 +5,14 @@ import xmlrpc.client
 from collections.abc import Callable
 
 import pytest
+from linkbacks import calls, endpoint, pingback
+from linkbacks.claims import Rules, accept
+from linkbacks.decisions import Accepted, Refusal
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.model import Claim, Status, Subscription
-from linkbacks import calls, endpoint, pingback
-from linkbacks.claims import Accepted, Refusal, Rules, accept
 from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
 
 RULES = Rules(PLANET)
@@ -78,7 +79,11 @@ def test_the_planet_itself_is_no_source(database: Database, post: int) -> None:
 
 @pytest.mark.parametrize(
     ("block", "source"),
-    [("spam.test", "http://spam.test/x"), ("spam.test", "http://very.spam.test/x"), ("host.test/bad/", "https://host.test/bad/x")],
+    [
+        ("spam.test", "http://spam.test/x"),
+        ("spam.test", "http://very.spam.test/x"),
+        ("host.test/bad/", "https://host.test/bad/x"),
+    ],
 )
 def test_a_blocked_source_is_refused(database: Database, post: int, block: str, source: str) -> None:
     rules = Rules(PLANET, block=(block,))
@@ -94,7 +99,9 @@ def test_strangers_can_be_refused_and_members_not(database: Database, post: int)
     assert isinstance(decide(database, claim("http://blog.test/2", "http://blog.test/1/"), rules), Accepted)
 
 
-@pytest.mark.parametrize("variant", ["http://answer.test/x", "https://ANSWER.test/x/#1", "http://answer.test:80/x?utm_source=y"])
+@pytest.mark.parametrize(
+    "variant", ["http://answer.test/x", "https://ANSWER.test/x/#1", "http://answer.test:80/x?utm_source=y"]
+)
 def test_variants_of_a_source_are_one_row(database: Database, post: int, variant: str) -> None:
     decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
 
@@ -262,7 +269,11 @@ def test_wrong_calls_are_faults(body: bytes, code: int) -> None:
 
 
 def test_methods_are_listed_and_explained() -> None:
-    assert ask(call("system.listMethods"), lambda _: Accepted("x")) == ["pingback.ping", "system.listMethods", "system.methodHelp"]
+    assert ask(call("system.listMethods"), lambda _: Accepted("x")) == [
+        "pingback.ping",
+        "system.listMethods",
+        "system.methodHelp",
+    ]
     assert "links" in str(ask(call("system.methodHelp", "pingback.ping"), lambda _: Accepted("x")))
 
 

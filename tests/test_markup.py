@@ -38,7 +38,20 @@ def test_clean_makes_links_and_images_absolute() -> None:
 def test_clean_leaves_nothing_that_acts(html: str) -> None:
     cleaned = clean(html, BASE).lower()
 
-    for trace in ("script", "onerror", "onload", "<iframe", "<link", "<form", "<input", "style=", "class=", "id=", "<svg", "srcset"):
+    for trace in (
+        "script",
+        "onerror",
+        "onload",
+        "<iframe",
+        "<link",
+        "<form",
+        "<input",
+        "style=",
+        "class=",
+        "id=",
+        "<svg",
+        "srcset",
+    ):
         assert trace not in cleaned
 
 

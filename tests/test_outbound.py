@@ -40,17 +40,55 @@ def reason(outcome: Outcome) -> str:
 
 @pytest.mark.parametrize(
     "address",
-    """0.0.0.0 10.1.2.3 100.64.0.1 127.0.0.1 169.254.169.254 172.16.0.1 192.0.0.192 192.0.2.1 192.88.99.1 192.168.1.1
-    198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255
-    :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:0:7f00:1 64:ff9b::7f00:1 64:ff9b:1::1 100::1
-    2001::1 2001:db8::1 2002:7f00:1:: 2002:a00:1:: 3fff::1 5f00::1 fc00::1 fe80::1 fe80::1%eth0 fec0::1 ff02::1
-    nonsense 127.1 2130706433""".split(),
+    [
+        "0.0.0.0",
+        "10.1.2.3",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:0:7f00:1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "100::1",
+        "2001::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "2002:a00:1::",
+        "3fff::1",
+        "5f00::1",
+        "fc00::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "ff02::1",
+        "nonsense",
+        "127.1",
+        "2130706433",
+    ],
 )
 def test_guard_refuses_what_is_not_public(address: str) -> None:
     assert Guard().refusal(address, 80)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::"]
+)
 def test_guard_lets_public_addresses_through(address: str) -> None:
     assert Guard().refusal(address, 443) == ""
 
@@ -79,7 +117,10 @@ def test_loopback_is_refused_however_it_is_spelled(web: Farm, host: str) -> None
     strict.close()
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "http://u:p@127.0.0.1/", "http:///x", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "http://u:p@127.0.0.1/", "http:///x", "nonsense"],
+)
 def test_other_schemes_and_credentials_are_refused(engine: Engine, url: str) -> None:
     assert reason(engine.fetch(Request(url))) == "refused"
 
@@ -258,7 +299,10 @@ def test_a_sweep_given_up_leaves_the_engine_usable(engine: Engine, web: Farm) ->
 
 def test_requests_speaks_through_the_engine(web: Farm) -> None:
     web.routes["/a"] = Reply(status=302, headers={"Location": "/b"})
-    web.routes["/b"] = Reply(gzip.compress("grüß".encode()), headers={"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"})
+    web.routes["/b"] = Reply(
+        gzip.compress("grüß".encode()),
+        headers={"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"},
+    )
 
     with session(LOOPBACK, "planet-test") as http:
         response = http.get(f"{web.url}/a")

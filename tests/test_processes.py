@@ -162,7 +162,14 @@ def test_http_headers_of_pages(running: Callable[..., Running]) -> None:
     assert here.get("none").status_code == 404
     assert here.get(path[1].rstrip("/")).url == f"{here.url}{path[1]}"
     assert requests.post(here.url, timeout=5).status_code == 405
-    for escape in ("..%2fplanet.db", "../planet.db", "%2e%2e/planet.db", "static/../../planet.db", "//etc/passwd", "%00"):
+    for escape in (
+        "..%2fplanet.db",
+        "../planet.db",
+        "%2e%2e/planet.db",
+        "static/../../planet.db",
+        "//etc/passwd",
+        "%00",
+    ):
         assert here.get(escape).status_code == 404
     endpoint = here.get("xmlrpc")
     assert (endpoint.status_code, endpoint.headers["Allow"]) == (405, "POST")
@@ -200,7 +207,12 @@ def test_nothing_is_left_when_the_supervisor_is_killed(running: Callable[..., Ru
 
 def test_readers_end_with_the_jobs_half(running: Callable[..., Running]) -> None:
     here = running("work")
-    eventually(lambda: (here.folder / "data/public/index.html").exists() and "Question" in (here.folder / "data/public/index.html").read_text())
+    eventually(
+        lambda: (
+            (here.folder / "data/public/index.html").exists()
+            and "Question" in (here.folder / "data/public/index.html").read_text()
+        )
+    )
     processes = here.members()
 
     here.process.kill()
@@ -337,7 +349,9 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
 
         for command in ("run", "serve"):
-            assert f"can't listen on 127.0.0.1:{port} (Address already in use)" in refused(run(tmp_path, command, "--port", port)).replace("planet: ", "")
+            assert f"can't listen on 127.0.0.1:{port} (Address already in use)" in refused(
+                run(tmp_path, command, "--port", port)
+            ).replace("planet: ", "")
 
 
 def test_a_data_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -386,7 +400,16 @@ def test_poll_status_build_and_check_alone(tmp_path: Path, web: Farm) -> None:
     assert again["feeds"] == 0
     assert (everything["unchanged"], everything["failed"]) == (1, 1)
     assert {feed["health"] for feed in status["feeds"]} == {"healthy", "failing"}
-    assert set(status["feeds"][0]) == {"url", "name", "health", "problem", "last_poll", "next_poll", "status", "entries"}
+    assert set(status["feeds"][0]) == {
+        "url",
+        "name",
+        "health",
+        "problem",
+        "last_poll",
+        "next_poll",
+        "status",
+        "entries",
+    }
     assert status["mentions"]["pending"] == 0
     assert built.returncode == 0
     assert "Question" in (tmp_path / "site/index.html").read_text()
@@ -405,7 +428,9 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
 
 def test_the_demo_shows_posts_and_pingbacks_within_ten_seconds(tmp_path: Path) -> None:
     port = free_port()
-    process = subprocess.Popen([*ME, "demo", "--port", str(port), "--seconds", "60"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*ME, "demo", "--port", str(port), "--seconds", "60"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
 
     def page() -> str:
         with suppress(requests.RequestException):

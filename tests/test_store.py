@@ -34,7 +34,10 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (f"{store.entries._POSTS} {store.entries._SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT 40", "entry_river"),
+        (
+            f"{store.entries._POSTS} {store.entries._SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT 40",
+            "entry_river",
+        ),
         ("SELECT id FROM entry WHERE url_key = 'x'", "entry_url"),
         (store.mentions._ANY_PENDING.replace("?", "'x'"), "linkback_to_verify"),
         ("SELECT id FROM linkback WHERE source_key = 'a' AND target_key = 'b'", "sqlite_autoindex_linkback"),
@@ -83,7 +86,11 @@ def test_slugs_of_blogs_are_unique_and_stay(database: Database) -> None:
     store.feeds.subscribe(database, feeds, NOON)
     store.feeds.subscribe(database, list(reversed(feeds)), NOON)
 
-    assert {blog.url[7]: blog.slug for blog in store.feeds.blogs(database)} == {"a": "the-blog", "b": "the-blog-2", "c": "the-blog-3"}
+    assert {blog.url[7]: blog.slug for blog in store.feeds.blogs(database)} == {
+        "a": "the-blog",
+        "b": "the-blog-2",
+        "c": "the-blog-3",
+    }
 
 
 def test_an_entry_is_keyed_by_feed_and_guid(database: Database) -> None:
@@ -144,7 +151,10 @@ def test_a_member_is_told_by_its_site_never_by_what_it_claims(database: Database
         ],
         NOON,
     )
-    a, ann, lab = (store.feeds.member_at(database, url) for url in ("https://a.test/x", "http://host.test/ann/x", "http://host.test/ann/lab/x"))
+    a, ann, lab = (
+        store.feeds.member_at(database, url)
+        for url in ("https://a.test/x", "http://host.test/ann/x", "http://host.test/ann/lab/x")
+    )
     with store.transaction(database):
         store.feeds.record_title(database, a or 0, "A", "http://victim.test/")
 

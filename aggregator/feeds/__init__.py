@@ -19,9 +19,7 @@ MOST_ENTRIES = 200
 LEDE = 300
 
 
-def read(
-    body: bytes, coding: str, content_type: str, url: str, known: Mapping[str, bytes], max_bytes: int
-) -> Reading:
+def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[str, bytes], max_bytes: int) -> Reading:
     """Read a body as it came over the wire; return the entries that `known` (guid to hash) doesn't hold as they are.
 
     Raises: BodyRefused, FeedUnreadable.

@@ -81,6 +81,10 @@ def _name(element: Any) -> str:
 def _remark(result: Any) -> str:
     """What is wrong with a feed that could be read all the same."""
     error = result.get("bozo_exception")
-    if not result.bozo or error is None or isinstance(error, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType):
+    if (
+        not result.bozo
+        or error is None
+        or isinstance(error, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType)
+    ):
         return ""
     return f"not well-formed: {str(error)[:200]}"

@@ -103,5 +103,3 @@ def _error(outcome: NoAnswer, request: requests.PreparedRequest) -> requests.Req
         "large": requests.exceptions.ContentDecodingError,
     }
     return kinds.get(outcome.kind, requests.exceptions.ConnectionError)(outcome.reason, request=request)
-
-

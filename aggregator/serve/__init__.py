@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -13,16 +12,16 @@ from datetime import datetime
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from linkbacks.claims import Rules
 
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken, PlanetError
+from aggregator.ports import check_port
 from aggregator.serve.app import App, Receive, Scope, Send
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import Pages
-from aggregator.ports import check_port
 from jobs.tools import renderer_for
-from linkbacks.claims import Rules
 
 log = logging.getLogger("planet.serve")
 
@@ -105,16 +104,17 @@ class _WebHalf:
         seen = store.pages.generation(database)
         while not self._stop.wait(LOOK_EVERY):
             try:
-                latest = store.pages.generation(database)
-                if latest != seen:
-                    changed = store.pages.changed_since(database, seen)
+                with store.named_errors():
+                    latest = store.pages.generation(database)
+                    changed = store.pages.changed_since(database, seen) if latest != seen else []
+                if changed:
                     self._loop.call_soon_threadsafe(self._drop, changed)
-                    seen = latest
+                seen = latest
                 if self._config.refresh():
                     self._loop.call_soon_threadsafe(self._take_on, self._config.current)
             except ConfigBroken:
                 continue  # the jobs half tells about the mistakes
-            except (PlanetError, sqlite3.Error) as error:
+            except PlanetError as error:
                 log.error("%s", error)
         database.close()
 

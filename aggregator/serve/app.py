@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from linkbacks import calls, endpoint
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -21,7 +22,6 @@ from aggregator.errors import PlanetError
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.site import Renderer
-from linkbacks import calls, endpoint
 
 log = logging.getLogger("planet.serve")
 
@@ -31,7 +31,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 5
 _SAFETY = {name.decode(): value.decode() for name, value in SAFETY}
-_NO_SUCH_PAGE = ("There is no such page", "It may have been removed where it was written, or its address has a mistake.")
+_NO_SUCH_PAGE = (
+    "There is no such page",
+    "It may have been removed where it was written, or its address has a mistake.",
+)
 _NOT_YET = ("The planet is waking up", "Its first page is being made. Come back in a few seconds.")
 
 
@@ -122,7 +125,8 @@ class App:
     def _find_mention(self, token: str) -> Any:
         database = store.open_store(self._data)
         try:
-            return store.mentions.mention(database, token)
+            with store.named_errors():
+                return store.mentions.mention(database, token)
         finally:
             database.close()
 

@@ -9,18 +9,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from linkbacks.claims import Rules, accept
+from linkbacks.decisions import Decision
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import Claim
-from linkbacks.claims import Accepted, Refusal, Rules, accept
 
 log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
 
-Decision = Accepted | Refusal
 _Waiting = tuple[Claim, "asyncio.Future[Decision]"]
 
 

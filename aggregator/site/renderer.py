@@ -26,12 +26,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # One wording for every reason why a link was not found: the page is no port scanner (research, attack A2).
 _OUTCOMES = {
-    Status.PENDING: ("This linkback is being verified", "The planet is going to fetch the source and look for the link."),
-    Status.PUBLISHED: ("This linkback is published", "The link was found; it is shown under the post."),
-    Status.HELD: ("This linkback waits for the operator", "The link was found. It comes from a blog that is not on this planet, so a person decides whether it is shown."),
-    Status.REJECTED: ("This linkback could not be verified", "The planet did not find the link on the source page. Publish the page, check that it links to the target, and ping again."),
-    Status.RETRACTED: ("This linkback was withdrawn", "The source no longer links to the target."),
-}  # fmt: skip
+    Status.PENDING: (
+        "This linkback is being verified",
+        "The planet is going to fetch the source and look for the link.",
+    ),
+    Status.PUBLISHED: (
+        "This linkback is published",
+        "The link was found; it is shown under the post.",
+    ),
+    Status.HELD: (
+        "This linkback waits for the operator",
+        "The link was found. It comes from a blog that is not on this planet, so a person decides whether it is shown.",
+    ),
+    Status.REJECTED: (
+        "This linkback could not be verified",
+        "The planet did not find the link on the source page."
+        " Publish the page, check that it links to the target, and ping again.",
+    ),
+    Status.RETRACTED: (
+        "This linkback was withdrawn",
+        "The source no longer links to the target.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +96,9 @@ class Renderer:
         """Return the stylesheet and the icon."""
         return {f"static/{name}": content for name, content in self._static.items()}
 
-    def river(self, posts: Sequence[Post], thoughts: Mapping[int, Sequence[Thought]], blogs: Sequence[Blog]) -> dict[str, bytes]:
+    def river(
+        self, posts: Sequence[Post], thoughts: Mapping[int, Sequence[Thought]], blogs: Sequence[Blog]
+    ) -> dict[str, bytes]:
         """Return the front page, the Atom feed, the blogroll and the about page; posts come newest first."""
         discussed = sorted((post for post in posts if post.thoughts), key=lambda post: -post.thoughts)
         updated = max((post.updated_at or post.shown_at for post in posts), default=_EPOCH)

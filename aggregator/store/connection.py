@@ -26,9 +26,11 @@ def open_store(folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL
     Raises: StoreFailed, also when the database is newer than this program.
     """
     path = folder / FILE_NAME
-    with translated(path):
+    with named_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        database = Database(sqlite3.connect(path, timeout=WAIT_FOR_LOCK, check_same_thread=False), execute_plugins=False)
+        database = Database(
+            sqlite3.connect(path, timeout=WAIT_FOR_LOCK, check_same_thread=False), execute_plugins=False
+        )
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA foreign_keys = ON")
         database.execute(f"PRAGMA synchronous = {synchronous}")
@@ -46,7 +48,7 @@ def transaction(database: Database) -> Iterator[None]:
 
     Raises: StoreFailed when the lock, the disk or the file says no; then nothing was kept.
     """
-    with translated(Path(_path_of(database))):
+    with named_errors():
         database.execute("BEGIN IMMEDIATE")
         try:
             with database.atomic():
@@ -64,8 +66,8 @@ def transaction(database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system say into StoreFailed."""
+def named_errors(path: Path = Path(FILE_NAME)) -> Iterator[None]:
+    """Turn what SQLite and the file system say, while reading too, into StoreFailed."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -76,7 +78,7 @@ def translated(path: Path) -> Iterator[None]:
 
 def to_text(instant: datetime | None) -> str | None:
     """Write an instant as it is stored: ISO 8601 in UTC, of one width, so that text order is time order."""
-    return instant and instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant else None
 
 
 def to_instant(text: str | None) -> datetime | None:
@@ -89,7 +91,8 @@ def _migrate(database: Database, path: Path) -> None:
     unknown = sorted({migration.name for migration in migrations.applied(database)} - known)
     if unknown:
         raise StoreFailed(
-            str(path), f"it was written by a newer planet (it knows {unknown[-1]!r}); upgrade, or use another data folder"
+            str(path),
+            f"it was written by a newer planet (it knows {unknown[-1]!r}); upgrade, or use another data folder",
         )
     if migrations.pending(database):
         database.execute("BEGIN IMMEDIATE")  # two halves may start at once
@@ -101,13 +104,11 @@ def _migrate(database: Database, path: Path) -> None:
         database.conn.commit()
 
 
-def _path_of(database: Database) -> str:
-    return str(database.execute("PRAGMA database_list").fetchone()[2])
-
-
 def _in_words(message: str) -> str:
     if "locked" in message or "busy" in message:
-        return f"another process holds the database for more than {WAIT_FOR_LOCK:g} seconds; is a backup or a shell open?"
+        return (
+            f"another process holds the database for more than {WAIT_FOR_LOCK:g} seconds; is a backup or a shell open?"
+        )
     if "full" in message:
         return "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
     if "readonly" in message or "unable to open" in message:

@@ -24,8 +24,7 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
             _upsert(database, subscription, now)
         wanted = json.dumps([subscription.url for subscription in subscriptions])
         database.execute(
-            "UPDATE feed SET removed_at = ?"
-            " WHERE removed_at IS NULL AND url NOT IN (SELECT value FROM json_each(?))",
+            "UPDATE feed SET removed_at = ? WHERE removed_at IS NULL AND url NOT IN (SELECT value FROM json_each(?))",
             [to_text(now), wanted],
         )
         changed = [id for id, row in _settings(database).items() if before.get(id) != row]

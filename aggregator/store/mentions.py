@@ -105,9 +105,7 @@ GROUP BY source_host ORDER BY next_try_at LIMIT ?
 """
 
 
-def settle(
-    database: Database, id: int, status: Status, evidence: Evidence | None, problem: str, now: datetime
-) -> None:
+def settle(database: Database, id: int, status: Status, evidence: Evidence | None, problem: str, now: datetime) -> None:
     """Store what a verification found; inside a transaction."""
     title, excerpt = (evidence.title, evidence.excerpt) if evidence else ("", ("", "", ""))
     row = database.execute(

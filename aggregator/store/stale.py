@@ -24,7 +24,7 @@ def mark_posts(database: Database, ids: Iterable[int]) -> None:
     """Note posts whose page changed or must go; inside a transaction."""
     database.execute(_COUNT_UP)
     database.conn.executemany(
-        f"INSERT INTO stale VALUES ('post', ?, {_NEXT_CHANGE})"  # noqa: S608
+        f"INSERT INTO stale VALUES ('post', ?, {_NEXT_CHANGE})"
         " ON CONFLICT (kind, id) DO UPDATE SET change = excluded.change",
         ((id,) for id in ids),
     )
@@ -34,7 +34,7 @@ def mark_posts_of(database: Database, feed_id: int) -> None:
     """Note every post of a feed; inside a transaction."""
     database.execute(_COUNT_UP)
     database.execute(
-        f"INSERT INTO stale SELECT 'post', id, {_NEXT_CHANGE} FROM entry WHERE feed_id = ?"  # noqa: S608
+        f"INSERT INTO stale SELECT 'post', id, {_NEXT_CHANGE} FROM entry WHERE feed_id = ?"
         " ON CONFLICT (kind, id) DO UPDATE SET change = excluded.change",
         [feed_id],
     )
@@ -44,7 +44,7 @@ def mark_river(database: Database) -> None:
     """Note that the front page and the feeds changed; inside a transaction."""
     database.execute(_COUNT_UP)
     database.execute(
-        f"INSERT INTO stale VALUES ('river', 0, {_NEXT_CHANGE})"  # noqa: S608
+        f"INSERT INTO stale VALUES ('river', 0, {_NEXT_CHANGE})"
         " ON CONFLICT (kind, id) DO UPDATE SET change = excluded.change"
     )
 
@@ -53,14 +53,14 @@ def mark_everything(database: Database) -> None:
     """Note every post and the river; inside a transaction."""
     mark_river(database)
     database.execute(
-        f"INSERT INTO stale SELECT 'post', id, {_NEXT_CHANGE} FROM entry WHERE true"  # noqa: S608
+        f"INSERT INTO stale SELECT 'post', id, {_NEXT_CHANGE} FROM entry WHERE true"
         " ON CONFLICT (kind, id) DO UPDATE SET change = excluded.change"
     )
 
 
 def some(database: Database, limit: int) -> Stale:
     """Return up to `limit` posts to render, newest first, and the river once no more are left."""
-    until = int(database.execute(f"SELECT {_NEXT_CHANGE}").fetchone()[0])  # noqa: S608
+    until = int(database.execute(f"SELECT {_NEXT_CHANGE}").fetchone()[0])
     rows = database.execute("SELECT id FROM stale WHERE kind = 'post' ORDER BY id DESC LIMIT ?", [limit]).fetchall()
     river = database.execute("SELECT 1 FROM stale WHERE kind = 'river'").fetchone()
     return Stale(tuple(row[0] for row in rows), river is not None, until)

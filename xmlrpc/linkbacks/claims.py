@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from enum import Enum
 
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Claim, Status
 from aggregator.urls import canonical, host_of, is_under, web_url
+from linkbacks.decisions import Accepted, Decision, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +23,7 @@ class Rules:
     accepts_pingback: bool = True
 
 
-class Refusal(Enum):
-    """Why a claim is not taken."""
-
-    NOT_ACCEPTED = "this planet takes no pingbacks"
-    SOURCE_INVALID = "the source is not a web address"
-    SAME = "the source and the target are the same page"
-    TARGET_UNKNOWN = "the target is not a post of this planet"
-    SOURCE_DENIED = "the source may not be shown here"
-    ALREADY_THERE = "this linkback has already been registered"
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A claim that is stored: `token` names its status page."""
-
-    token: str
-
-
-def accept(database: Database, claim: Claim, rules: Rules) -> Accepted | Refusal:
+def accept(database: Database, claim: Claim, rules: Rules) -> Decision:
     """Take a claim, or say why not; inside a transaction whose commit makes the answer true.
 
     Order of the checks: syntax, target, source, already there (research on pingback, 1.1).
@@ -91,7 +73,7 @@ def is_blocked(source: str, block: tuple[str, ...]) -> bool:
     return False
 
 
-def _store(database: Database, claim: Claim, entry_id: int, member: int | None) -> Accepted | Refusal:
+def _store(database: Database, claim: Claim, entry_id: int, member: int | None) -> Decision:
     key = store.mentions.target_key(database, entry_id)
     known = store.mentions.find(database, claim.source, key)
     if known is None:

@@ -9,9 +9,9 @@ from aggregator.errors import StoreFailed
 from aggregator.model import Claim
 from linkbacks import calls, pingback
 from linkbacks.calls import Call, Fault
-from linkbacks.claims import Accepted, Refusal
+from linkbacks.decisions import Decision
 
-Accept = Callable[[Claim], Awaitable[Accepted | Refusal]]
+Accept = Callable[[Claim], Awaitable[Decision]]
 
 _STORE_FAILED = -32400
 _METHODS = {

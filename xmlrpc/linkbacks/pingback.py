@@ -11,7 +11,7 @@ from typing import Any
 
 from aggregator.model import Claim
 from linkbacks.calls import INVALID_PARAMETERS, Fault
-from linkbacks.claims import Accepted, Refusal
+from linkbacks.decisions import Decision, Refusal
 
 METHOD = "pingback.ping"
 
@@ -41,7 +41,7 @@ def claim(params: tuple[Any, ...], now: datetime) -> Claim:
     return Claim(source=source, target=target, protocol="pingback", received_at=now)
 
 
-def reply(decision: Accepted | Refusal, planet_url: str) -> str:
+def reply(decision: Decision, planet_url: str) -> str:
     """Return what the sender of a ping reads.
 
     Raises: Fault.
