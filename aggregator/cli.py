@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from functools import wraps
@@ -74,38 +74,46 @@ def main() -> None:
     """Gather a community's blogs on one page, and give them back their conversation."""
 
 
+def verbose_option(command: F) -> F:
+    """Give a command --verbose."""
+    return click.option("-v", "--verbose", is_flag=True, help="Log unchanged feeds and refused pings, too.")(command)
+
+
 @main.command()
 @port_options
+@verbose_option
 @config_option
-def run(config_path: Path, host: str, port: int) -> None:
+def run(config_path: Path, host: str, port: int, verbose: bool) -> None:
     """Poll the feeds and serve the page: both halves, supervised."""
     from aggregator.config import load
 
     planet = load(config_path)
-    _run_halves(planet, host, port)
+    _run_halves(planet, host, port, verbose=verbose)
 
 
 @main.command()
 @port_options
+@verbose_option
 @config_option
-def serve(config_path: Path, host: str, port: int) -> None:
+def serve(config_path: Path, host: str, port: int, verbose: bool) -> None:
     """Serve the page and take pings: the web half alone."""
     from aggregator.processes import Lock
     from aggregator.serve import serve as serve_until_stopped
 
-    config = _begin_half(config_path)
+    config = _begin_half(config_path, verbose)
     with Lock(config.current.data, "serve"):
         serve_until_stopped(config, host, port, clock.now)
 
 
 @main.command()
+@verbose_option
 @config_option
-def work(config_path: Path) -> None:
+def work(config_path: Path, verbose: bool) -> None:
     """Poll, verify and publish: the jobs half alone."""
     from aggregator.processes import Lock
     from jobs.scheduler import work as work_until_stopped
 
-    config = _begin_half(config_path)
+    config = _begin_half(config_path, verbose)
     with Lock(config.current.data, "work"):
         work_until_stopped(config, clock.now, _stop_on_signal())
 
@@ -151,13 +159,16 @@ def build(config_path: Path, out: Path | None) -> None:
     """Write the whole static site."""
     from aggregator import store
     from aggregator.config import load
+    from aggregator.processes import Lock
     from jobs.publish import build as build_site
     from jobs.tools import renderer_for
 
     planet = load(config_path)
     database = store.open_store(planet.data)
-    store.feeds.subscribe(database, planet.subscriptions, clock.now())
-    written = build_site(database, renderer_for(planet), out or planet.public, entries=planet.page.entries)
+    # A planet at work writes its folder itself; two writers would trip over each other.
+    with Lock(planet.data, "work") if out is None else nullcontext():
+        store.feeds.subscribe(database, planet.subscriptions, clock.now())
+        written = build_site(database, renderer_for(planet), out or planet.public, entries=planet.page.entries)
     click.echo(f"{written} files written to {out or planet.public}")
 
 
@@ -208,7 +219,7 @@ def demo(host: str, port: int, seconds: float | None) -> None:
         _run_halves(load(config_path), host, port, seconds=seconds)
 
 
-def _run_halves(planet: Planet, host: str, port: int, seconds: float | None = None) -> None:
+def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, seconds: float | None = None) -> None:
     from aggregator import logs
     from aggregator.ports import check_port
     from aggregator.processes import Lock
@@ -227,7 +238,7 @@ def _run_halves(planet: Planet, host: str, port: int, seconds: float | None = No
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
             timer.start()
-        config = ["--config", str(planet.path)]
+        config = ["--config", str(planet.path), *(["--verbose"] if verbose else [])]
         halves = [
             Half("serve", ["serve", *config, "--host", host, "--port", str(port)]),
             Half("work", ["work", *config]),
@@ -235,7 +246,7 @@ def _run_halves(planet: Planet, host: str, port: int, seconds: float | None = No
         supervise(halves, stop, clock.seconds)
 
 
-def _begin_half(config_path: Path) -> ConfigFile:
+def _begin_half(config_path: Path, verbose: bool) -> ConfigFile:
     from aggregator import logs
     from aggregator.config import ConfigFile
     from aggregator.processes import die_with
@@ -243,7 +254,7 @@ def _begin_half(config_path: Path) -> ConfigFile:
 
     if parent := os.environ.pop(PARENT, ""):
         die_with(int(parent))
-    logs.begin()
+    logs.begin(verbose=verbose)
     return ConfigFile(config_path)
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -305,7 +305,8 @@ class ConfigFile:
         if stamp == self._seen:
             return False
         self._seen = stamp
-        self.current = load(self.path)
+        # The data folder is locked by whoever runs on it: another one takes effect at the next start.
+        self.current = replace(load(self.path), data=self.current.data)
         return True
 
 

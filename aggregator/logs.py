@@ -35,7 +35,8 @@ def begin(*, verbose: bool = False) -> None:
     """Log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line())
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("planet").setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("_granian").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

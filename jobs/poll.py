@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -73,35 +74,40 @@ class Sweep:
         self._until = until
         self._reading: dict[Future[Reading], tuple[DueFeed, PollState, frozenset[str], int]] = {}
         self._done: list[Polled] = []
+        self._taken: set[int] = set()
         self._summary = PollSummary()
 
-    def run(
-        self, *, until: Callable[[], bool] = lambda: False, on_progress: Callable[[PollSummary], None] = lambda _: None
-    ) -> PollSummary:
-        """Poll until no feed is due, or `until` says stop; return what was done.
+    def run(self, *, on_progress: Callable[[PollSummary], None] = lambda _: None) -> PollSummary:
+        """Poll until no feed is due, or until told to stop; return what was done.
 
         Raises: StoreFailed. What had been stored before stays; feeds taken but not stored come due again.
         """
         more = True
-        while more and not until():
-            asked = self._summary.feeds
-            for landed in self._engine.sweep(self._take):
-                for request, outcome in landed:
-                    self._land(request, outcome)
-                self._collect(wait_for_all=False)
-                if len(self._done) >= BATCH:
-                    self._record()
+        while more and not self._until():
+            before = self._summary.feeds
+            with closing(self._engine.sweep(self._take)) as sweep:
+                for landed in sweep:
+                    for request, outcome in landed:
+                        self._land(request, outcome)
+                    self._collect(wait_for_all=False)
+                    if len(self._done) >= BATCH:
+                        self._record()
                     on_progress(self._summary)
+                    if self._until():
+                        break
             self._collect(wait_for_all=True)
             self._record()
             on_progress(self._summary)
-            more = self._summary.feeds > asked
+            more = self._summary.feeds > before
+        if self._taken:
+            store.feeds.give_back(self._database, self._taken, self._clock())
         return self._summary
 
     def _take(self, room: int) -> Sequence[Request]:
         if sum(size for *_, size in self._reading.values()) > MOST_WAITING_BYTES:
             return []
         feeds = store.feeds.due(self._database, self._clock(), room)
+        self._taken.update(feed.id for feed in feeds)
         return [_request(feed, self._terms) for feed in feeds]
 
     def _land(self, request: Request, outcome: Outcome) -> None:
@@ -187,6 +193,7 @@ class Sweep:
         with store.transaction(self._database):
             for polled in done:
                 self._record_one(polled)
+        self._taken.difference_update(polled.feed.id for polled in done)
 
     def _record_one(self, polled: Polled) -> None:
         feed, reading, now = polled.feed, polled.reading, self._clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -18,8 +19,10 @@ BATCH = 200
 _POSTS_FOLDER = "posts/"
 
 
-def publish(database: Database, renderer: Renderer, public: Path, *, entries: int) -> int:
-    """Bring the published folder up to date with the store; return how many files changed.
+def publish(
+    database: Database, renderer: Renderer, public: Path, *, entries: int, until: Callable[[], bool] = lambda: False
+) -> int:
+    """Bring the published folder up to date with the store, or go on until told to stop; return how many files changed.
 
     May be killed anywhere: what is stale stays noted until its files are written, and writing them twice is harmless.
 
@@ -27,12 +30,13 @@ def publish(database: Database, renderer: Renderer, public: Path, *, entries: in
     """
     changed = 0
     _notice_new_templates(database, renderer, public)
-    while True:
+    while not until():
         stale = store.stale.some(database, BATCH)
         if not stale.posts and not stale.river:
-            return changed
+            break
         files, gone = _rendered(database, renderer, stale, entries=entries)
         changed += _replace(database, public, files, gone, stale)
+    return changed
 
 
 def build(database: Database, renderer: Renderer, out: Path, *, entries: int) -> int:

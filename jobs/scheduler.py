@@ -30,7 +30,7 @@ Clock = Callable[[], datetime]
 def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     """Do all jobs until `stop` is set; then end within a few seconds."""
     children = Children(config.current.workers.processes)
-    jobs = [PollJob(config, clock, stop, children), VerifyJob(config, clock, stop, children), PublishJob(config)]
+    jobs = [PollJob(config, clock, stop, children), VerifyJob(config, clock, stop, children), PublishJob(config, stop)]
     scheduler = BackgroundScheduler(
         executors={job.name: ThreadPoolExecutor(1) for job in jobs},
         # Late ticks run, once: the defaults would drop them after a second.
@@ -152,8 +152,9 @@ class PublishJob(Job):
     name = "publish"
     every = 0.5
 
-    def __init__(self, config: ConfigFile) -> None:
+    def __init__(self, config: ConfigFile, stop: threading.Event) -> None:
         super().__init__(config)
+        self._stop = stop
         self._renderer: Renderer | None = None
 
     def prepare(self, database: Database, planet: Planet) -> None:
@@ -163,7 +164,8 @@ class PublishJob(Job):
     def do(self, database: Database, planet: Planet) -> None:
         """Publish."""
         assert self._renderer is not None
-        changed = publish(database, self._renderer, planet.public, entries=planet.page.entries)
+        entries = planet.page.entries
+        changed = publish(database, self._renderer, planet.public, entries=entries, until=self._stop.is_set)
         if changed:
             log.info("published %d files", changed)
 

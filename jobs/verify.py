@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
@@ -77,13 +78,14 @@ class Verification:
         more = True
         while more and not self._until():
             more = False
-            for landed in self._engine.sweep(self._take):
-                for request, outcome in landed:
-                    more = True
-                    settled += self._land(request, outcome)
-                settled += self._collect(wait_for_all=False)
-                if self._until():
-                    break
+            with closing(self._engine.sweep(self._take)) as sweep:
+                for landed in sweep:
+                    for request, outcome in landed:
+                        more = True
+                        settled += self._land(request, outcome)
+                    settled += self._collect(wait_for_all=False)
+                    if self._until():
+                        break
             settled += self._collect(wait_for_all=True)
         return settled
 

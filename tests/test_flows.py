@@ -225,6 +225,19 @@ def test_ten_posts_at_once_are_one_request_and_one_parse_each(world: Callable[..
     assert len(web.seen) == 10
 
 
+def test_feeds_of_a_sweep_that_is_told_to_stop_are_due_again(world: Callable[..., World], web: Farm) -> None:
+    here = world(*(feed_at(web, (f"/{n}", f"Post {n}", "x"), path=f"/feed{n}") for n in range(5)))
+    asked = iter([False] * 2 + [True] * 1000)
+    engine = tools.engine_for(here.planet)
+
+    Sweep(here.database, engine, here.children, tools.terms_for(here.planet), here.clock, lambda: next(asked)).run()
+    engine.close()
+
+    here.poll()
+
+    assert {feed.health for feed in store.feeds.health(here.database)} == {"healthy"}
+
+
 # -- what bad input gets -----------------------------------------------------------------------------
 
 

@@ -163,8 +163,8 @@ def _rdf(blog: DemoBlog, posts: Sequence[DemoPost], base: str) -> tuple[str, str
     items = "".join(
         f'<item rdf:about="{base}{post.id}/"><title>{escape(post.title)}</title><link>{base}{post.id}/</link>'
         f"<dc:date>{post.published_at.isoformat()}</dc:date><dc:creator>{escape(blog.author)}</dc:creator>"
-        f"<dc:subject>{escape(', '.join(post.tags))}</dc:subject>"
-        f"<content:encoded>{escape(linked(post.html, base))}</content:encoded></item>"
+        + "".join(f"<dc:subject>{escape(tag)}</dc:subject>" for tag in post.tags)
+        + f"<content:encoded>{escape(linked(post.html, base))}</content:encoded></item>"
         for post in posts
     )
     return "application/rdf+xml", (

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from aggregator.content_coding import decode
@@ -17,6 +18,7 @@ from aggregator.urls import web_url
 
 MOST_ENTRIES = 200
 LEDE = 300
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[str, bytes], max_bytes: int) -> Reading:
@@ -75,8 +77,14 @@ def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
         html=html,
         lede=lede,
         words=count_words(text),
-        language=plain(entry.language or feed.language, is_html=False, longest=35),
+        language=_language(entry.language) or _language(feed.language),
         tags=tuple(dict.fromkeys(filter(None, (plain(tag, is_html=True, longest=50) for tag in entry.tags[:20])))),
         published_at=entry.published_at,
         updated_at=entry.updated_at,
     )
+
+
+def _language(text: str) -> str:
+    """A language tag (BCP 47 as far as its form goes), or ""."""
+    tag = text.strip().replace("_", "-")
+    return tag if _LANGUAGE.fullmatch(tag) else ""

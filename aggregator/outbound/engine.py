@@ -11,7 +11,8 @@ import selectors
 import socket
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -118,7 +119,7 @@ class Engine:
         self._per_host_running: Counter[str] = Counter()
         self._waiting: defaultdict[str, deque[_Transfer]] = defaultdict(deque)
 
-    def sweep(self, more: Callable[[int], Sequence[Request]]) -> Iterator[list[Landed]]:
+    def sweep(self, more: Callable[[int], Sequence[Request]]) -> Generator[list[Landed], None, None]:
         """Fetch whatever `more(room)` gives, and yield what has landed, at least ten times a second.
 
         `more` is asked when a good part of the room is free, and again from time to time when it gave nothing;
@@ -145,10 +146,8 @@ class Engine:
     def fetch(self, request: Request) -> Outcome:
         """Fetch one thing."""
         queue = [request]
-        for landed in self.sweep(lambda _room: [queue.pop()] if queue else []):
-            for _, outcome in landed:
-                return outcome
-        raise AssertionError("a sweep of one request lands it")
+        with closing(self.sweep(lambda _room: [queue.pop()] if queue else [])) as sweep:
+            return next(outcome for landed in sweep for _, outcome in landed)
 
     def close(self) -> None:
         """Close every connection."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from linkbacks.claims import Rules, accept
-from linkbacks.decisions import Decision
+from linkbacks.decisions import Accepted, Decision
 from sqlite_utils import Database
 
 from aggregator import store
@@ -76,18 +76,29 @@ class Intake:
                 self._database = store.open_store(self._data, synchronous="FULL")
             rules = self._rules()
             with store.transaction(self._database):
-                return [accept(self._database, claim, rules) for claim in claims]
+                decisions = [accept(self._database, claim, rules) for claim in claims]
         except PlanetError as error:
             log.error("%d pings were not stored: %s", len(claims), error)
             return error
         except Exception:
             log.exception("%d pings were not stored: this is a fault of the planet itself", len(claims))
             return StoreFailed(str(self._data), "a fault of the planet itself")
+        for claim, decision in zip(claims, decisions, strict=True):
+            _tell_operator(claim, decision)
+        return decisions
 
     def _settle(self, batch: list[_Waiting], decided: list[Decision] | PlanetError) -> None:
         loop = batch[0][1].get_loop()
         futures = [future for _, future in batch]
         loop.call_soon_threadsafe(_tell, futures, decided)
+
+
+def _tell_operator(claim: Claim, decision: Decision) -> None:
+    keys = {"source": claim.source, "target": claim.target}
+    if isinstance(decision, Accepted):
+        log.info("%s taken, to be verified", claim.protocol, extra=keys)
+    else:  # anybody can have as many of these as they like: not in the log of every day
+        log.debug("%s refused: %s", claim.protocol, decision.value, extra=keys)
 
 
 def _tell(futures: list[asyncio.Future[Decision]], decided: list[Decision] | PlanetError) -> None:

@@ -22,6 +22,7 @@ from aggregator.site import words
 
 _HERE = Path(str(files("aggregator.site")))
 _MOST_DISCUSSED = 5
+_LONGEST_ROLL = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # One wording for every reason why a link was not found: the page is no port scanner (research, attack A2).
@@ -109,6 +110,7 @@ class Renderer:
                 days=_days(posts, self._zone, self._per_feed_per_day),
                 echoes=thoughts,
                 blogs=blogs,
+                roll=_roll(blogs, posts),
                 discussed=discussed[:_MOST_DISCUSSED],
             ),
             "feed.atom": self._page("feed.atom", posts=posts, updated=updated),
@@ -163,6 +165,14 @@ class Renderer:
             shows_text=self._shows_text,
         )
         return environment
+
+
+def _roll(blogs: Sequence[Blog], posts: Sequence[Post]) -> Sequence[Blog]:
+    """The blogs beside the river: all of a small planet, those that have just written of a large one."""
+    if len(blogs) <= _LONGEST_ROLL:
+        return blogs
+    writing = {post.blog.id for post in posts}
+    return [blog for blog in blogs if blog.id in writing]
 
 
 def _without_controls(value: Any) -> Any:

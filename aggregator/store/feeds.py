@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,12 @@ _DUE = (
     " status, failures, problem FROM feed"
     " WHERE enabled AND removed_at IS NULL AND next_poll_at <= ? ORDER BY next_poll_at LIMIT ?"
 )
+
+
+def give_back(database: Database, ids: Iterable[int], now: datetime) -> None:
+    """Let feeds that were taken and not polled be due at once, as they were."""
+    with transaction(database):
+        database.conn.executemany("UPDATE feed SET next_poll_at = ? WHERE id = ?", ((to_text(now), id) for id in ids))
 
 
 def make_due(database: Database, now: datetime) -> int:
