@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,8 +10,12 @@ from aggregator.model import PollState
 
 FIRST_PAUSE = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(hours=24)
+# A feed that has failed for as long as this is asked once a week: it is never given up.
+LONG_LOST = timedelta(days=14)
+LOST_PAUSE = timedelta(days=7)
 # A poll that never reports back (its process was killed) is due again after this.
 LEASE = timedelta(minutes=5)
+JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +26,14 @@ class Bounds:
     at_least: timedelta
     at_most: timedelta
 
-    def for_feed(self, every: timedelta | None) -> timedelta:
-        """Return the interval of a feed that may have one of its own."""
-        return min(max(every or self.every, self.at_least), self.at_most)
+    def interval(self, url: str, every: timedelta | None = None, asked: timedelta = timedelta(0)) -> timedelta:
+        """Return the interval of a feed that may have one of its own, and may ask for a longer one.
+
+        Each feed's interval is a little longer or shorter than it should be, always by the same part,
+        so that feeds that were added together are not polled together for ever.
+        """
+        wished = max(every or self.every, asked)
+        return min(max(wished * (1 + JITTER * _part(url)), asked, self.at_least), self.at_most)
 
 
 def taken(state: PollState, now: datetime) -> PollState:
@@ -33,11 +43,29 @@ def taken(state: PollState, now: datetime) -> PollState:
 
 def after_success(state: PollState, now: datetime, every: timedelta) -> PollState:
     """Forget earlier failures and wait for the usual interval."""
-    return replace(state, next_poll_at=now + every, last_poll_at=now, failures=0)
+    return replace(state, next_poll_at=now + every, last_poll_at=now, failing_since=None, failures=0)
 
 
-def after_failure(state: PollState, now: datetime, problem: str, every: timedelta) -> PollState:
-    """Double the pause after each failure, up to a day, and never poll more often than when all is well."""
+def after_failure(
+    state: PollState, now: datetime, problem: str, every: timedelta, stay_away: timedelta = timedelta(0)
+) -> PollState:
+    """Double the pause after each failure, up to a day, and up to a week for the long lost.
+
+    The pause is never shorter than when all is well, nor than what the server asks for (`stay_away`).
+    """
     doublings = min(state.failures, 10)  # an open exponent overflows timedelta
-    pause = max(min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE), every)
-    return replace(state, next_poll_at=now + pause, last_poll_at=now, failures=state.failures + 1, problem=problem)
+    since = state.failing_since or now
+    usual = LOST_PAUSE if now - since >= LONG_LOST else min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE)
+    return replace(
+        state,
+        next_poll_at=now + max(usual, every, stay_away),
+        last_poll_at=now,
+        failing_since=since,
+        failures=state.failures + 1,
+        problem=problem,
+    )
+
+
+def _part(url: str) -> float:
+    """A number between -1 and 1 that belongs to an address."""
+    return int.from_bytes(hashlib.blake2b(url.encode(), digest_size=4).digest(), "big") / 2**31 - 1

@@ -50,6 +50,8 @@ class PollState:
     last_modified: str = ""
     body_hash: bytes = b""
     last_poll_at: datetime | None = None
+    failing_since: datetime | None = None
+    asked_for: timedelta = timedelta(0)
     status: int = 0
     failures: int = 0
     problem: str = ""
@@ -91,6 +93,7 @@ class ParsedFeed:
     home: str = ""
     language: str = ""
     entries: tuple[ParsedEntry, ...] = ()
+    asked_for: timedelta = timedelta(0)
     remark: str = ""
 
 
@@ -120,6 +123,7 @@ class Reading:
     home: str
     entries: tuple[ReadEntry, ...]
     seen: int
+    asked_for: timedelta = timedelta(0)
     remark: str = ""
 
 

@@ -17,6 +17,7 @@ from aggregator.cadence import Bounds, after_failure, after_success
 from aggregator.content_coding import ACCEPTED
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable
 from aggregator.feeds import read
+from aggregator.freshness import LONGEST_FRESH, fresh_for, retry_after
 from aggregator.model import DueFeed, PollState, PollSummary, ReadEntry, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from aggregator.sameness import places
@@ -54,6 +55,17 @@ class Polled:
     known: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A body that a child is reading."""
+
+    feed: DueFeed
+    state: PollState
+    answer: Answer
+    known: frozenset[str]
+    size: int
+
+
 class Sweep:
     """One run over the feeds that are due, from request to store."""
 
@@ -72,7 +84,7 @@ class Sweep:
         self._terms = terms
         self._clock = clock
         self._until = until
-        self._reading: dict[Future[Reading], tuple[DueFeed, PollState, frozenset[str], int]] = {}
+        self._reading: dict[Future[Reading], _Reading] = {}
         self._done: list[Polled] = []
         self._taken: set[int] = set()
         self._summary = PollSummary()
@@ -104,7 +116,7 @@ class Sweep:
         return self._summary
 
     def _take(self, room: int) -> Sequence[Request]:
-        if sum(size for *_, size in self._reading.values()) > MOST_WAITING_BYTES:
+        if sum(begun.size for begun in self._reading.values()) > MOST_WAITING_BYTES:
             return []
         feeds = store.feeds.due(self._database, self._clock(), room)
         self._taken.update(feed.id for feed in feeds)
@@ -114,16 +126,16 @@ class Sweep:
         feed = request.key
         assert isinstance(feed, DueFeed)
         if isinstance(outcome, NoAnswer):
-            self._fail(feed, 0, outcome.reason)
+            self._fail(feed, None, outcome.reason)
         elif outcome.status == 304:
-            self._unchanged(feed, _renewed(feed.state, outcome))
+            self._unchanged(feed, _renewed(feed.state, outcome), outcome)
         elif outcome.status not in (200, 203, 226):
-            self._fail(feed, outcome.status, _reason(outcome))
+            self._fail(feed, outcome, _reason(outcome))
         else:
             digest = hashlib.blake2b(outcome.body, digest_size=16).digest()
             state = _renewed(replace(feed.state, body_hash=digest), outcome)
             if digest == feed.state.body_hash:
-                self._unchanged(feed, state)
+                self._unchanged(feed, state, outcome)
             else:
                 self._read(feed, state, outcome)
 
@@ -132,7 +144,8 @@ class Sweep:
         future = self._children.submit(
             read, answer.body, answer.coding, answer.content_type, answer.url, known, self._terms.max_bytes
         )
-        self._reading[future] = (feed, state, frozenset(known), len(answer.body))
+        # The body has gone to the child; what is kept of the answer is small.
+        self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), len(answer.body))
 
     def _collect(self, *, wait_for_all: bool) -> None:
         while self._reading:
@@ -140,36 +153,48 @@ class Sweep:
             if not finished and (self._until() or not wait_for_all):
                 return
             for future in finished:
-                feed, state, known, _ = self._reading.pop(future)
+                begun = self._reading.pop(future)
                 try:
                     reading = result(future)
                 except (FeedUnreadable, BodyRefused, ChildStopped) as error:
-                    self._fail(feed, state.status, str(error))
+                    self._fail(begun.feed, begun.answer, str(error))
                 else:
-                    self._good(feed, replace(state, problem=reading.remark), reading, known)
+                    self._good(begun.feed, begun.state, begun.answer, reading, begun.known)
             if len(self._done) >= BATCH:
                 self._record()
 
-    def _unchanged(self, feed: DueFeed, state: PollState) -> None:
+    def _unchanged(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         self._count(unchanged=1)
         # A feed that failed for a while has its old problem no more; a remark on its text still holds.
         remark = feed.state.problem if not feed.state.failures else ""
-        now = self._clock()
-        every = self._terms.bounds.for_feed(feed.every)
-        self._done.append(Polled(feed, after_success(replace(state, problem=remark), now, every)))
-        log.debug("unchanged", extra={"feed": feed.url, "status": state.status})
+        self._well(feed, replace(state, problem=remark), answer)
+        log.debug("unchanged", extra={"feed": feed.url})
 
-    def _good(self, feed: DueFeed, state: PollState, reading: Reading, known: frozenset[str]) -> None:
+    def _good(self, feed: DueFeed, state: PollState, answer: Answer, reading: Reading, known: frozenset[str]) -> None:
         self._count(fetched=1)
-        polled = after_success(state, self._clock(), self._terms.bounds.for_feed(feed.every))
-        self._done.append(Polled(feed, polled, reading, known))
+        self._well(feed, replace(state, problem=reading.remark, asked_for=reading.asked_for), answer, reading, known)
 
-    def _fail(self, feed: DueFeed, status: int, problem: str) -> None:
+    def _well(
+        self,
+        feed: DueFeed,
+        state: PollState,
+        answer: Answer,
+        reading: Reading | None = None,
+        known: frozenset[str] = frozenset(),
+    ) -> None:
+        now = self._clock()
+        asked = max(fresh_for(answer.headers, now), state.asked_for)
+        every = self._terms.bounds.interval(feed.url, feed.every, min(asked, LONGEST_FRESH))
+        self._done.append(Polled(feed, after_success(state, now, every), reading, known))
+
+    def _fail(self, feed: DueFeed, answer: Answer | None, problem: str) -> None:
         self._count(failed=1)
+        now = self._clock()
+        status = answer.status if answer else 0
+        stay_away = retry_after(answer.headers, now) if answer and status in (429, 503) else timedelta(0)
+        every = self._terms.bounds.interval(feed.url, feed.every)
         # The validators and the hash stay those of the last good body.
-        state = replace(feed.state, status=status)
-        every = self._terms.bounds.for_feed(feed.every)
-        failed = after_failure(state, self._clock(), problem, every)
+        failed = after_failure(replace(feed.state, status=status), now, problem, every, stay_away)
         self._done.append(Polled(feed, failed))
         log.warning("failed: %s", problem, extra={"feed": feed.url, "next": failed.next_poll_at.isoformat()})
 
@@ -199,6 +224,8 @@ class Sweep:
         feed, reading, now = polled.feed, polled.reading, self._clock()
         is_good = polled.state.failures == 0
         store.feeds.record_state(self._database, feed.id, polled.state, is_good=is_good)
+        if polled.state.status == 429:
+            store.feeds.hold_host(self._database, feed.url, polled.state.next_poll_at)
         if reading is None:
             return
         store.feeds.record_title(self._database, feed.id, reading.title, reading.home)

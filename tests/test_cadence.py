@@ -41,6 +41,44 @@ def test_waiting_after_a_failure_never_shrinks(failures: int, every: timedelta) 
     assert two.next_poll_at >= one.next_poll_at >= NOON + min(every, HOUR)
 
 
-@given(st.none() | st.timedeltas(timedelta(seconds=1), timedelta(days=400)))
-def test_a_feed_of_its_own_mind_stays_within_the_bounds(every: timedelta | None) -> None:
-    assert BOUNDS.at_least <= BOUNDS.for_feed(every) <= BOUNDS.at_most
+def test_a_feed_that_fails_for_two_weeks_is_asked_once_a_week_and_never_given_up() -> None:
+    after = after_failure(state(failures=30, failing_since=NOON - timedelta(days=14)), NOON, "gone", HOUR)
+
+    assert after.next_poll_at == NOON + timedelta(days=7)
+
+
+def test_a_feed_that_recovers_starts_counting_anew() -> None:
+    well = after_success(after_failure(state(), NOON, "x", HOUR), NOON, HOUR)
+
+    assert (well.failing_since, well.failures) == (None, 0)
+
+
+@given(st.integers(0, 50), st.timedeltas(timedelta(0), timedelta(days=7)))
+def test_nothing_comes_before_a_server_lets_us(failures: int, stay_away: timedelta) -> None:
+    assert after_failure(state(failures=failures), NOON, "x", HOUR, stay_away).next_poll_at >= NOON + stay_away
+
+
+urls = st.integers(0, 10_000).map("http://blog{}.test/feed".format)
+spans = st.timedeltas(timedelta(seconds=1), timedelta(days=400))
+
+
+@given(urls, st.none() | spans, spans)
+def test_a_healthy_feed_is_always_within_the_bounds(url: str, every: timedelta | None, asked: timedelta) -> None:
+    assert BOUNDS.at_least <= BOUNDS.interval(url, every, asked) <= BOUNDS.at_most
+
+
+@given(urls, st.timedeltas(timedelta(0), timedelta(hours=24)))
+def test_a_feed_is_not_polled_sooner_than_it_asks(url: str, asked: timedelta) -> None:
+    assert BOUNDS.interval(url, None, asked) >= asked
+
+
+@given(urls)
+def test_jitter_is_a_tenth_at_most_and_a_feeds_own(url: str) -> None:
+    interval = BOUNDS.interval(url)
+
+    assert HOUR * 0.9 <= interval <= HOUR * 1.1
+    assert interval == BOUNDS.interval(url)
+
+
+def test_jitter_spreads_feeds() -> None:
+    assert len({BOUNDS.interval(f"http://blog{number}.test/feed") for number in range(100)}) == 100

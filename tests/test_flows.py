@@ -326,6 +326,58 @@ def test_a_failed_feed_waits_longer_each_time(world: Callable[..., World], web: 
     assert asked[-1] == 5  # at 0, 1, 3, 7 and 15 hours
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_obeyed(world: Callable[..., World], web: Farm, status: int) -> None:
+    web.routes["/feed"] = Reply(b"", status, {"Retry-After": str(10 * 3600)})
+    here = world(f"{web.url}/feed")
+
+    here.poll()
+    here.later(hours=9.9).poll()
+    early = len(web.seen)
+    here.later(hours=0.2).poll()
+
+    assert (early, len(web.seen)) == (1, 2)
+
+
+def test_a_host_that_says_429_is_left_alone_altogether(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")), feed_at(web, ("/2", "Two", "x"), path="/other"))
+    here.poll()
+    web.routes["/feed"] = Reply(b"", 429, {"Retry-After": str(5 * 3600)})
+    with store.transaction(here.database):
+        here.database.execute("UPDATE feed SET next_poll_at = '2026-01-01T00:00:00.000000Z' WHERE url LIKE '%/feed'")
+    here.poll()
+    asked = len(web.seen)
+
+    here.later(hours=4.9).poll()
+    early = len(web.seen)
+    here.later(hours=0.2).poll()
+
+    assert early == asked
+    assert len(web.seen) == asked + 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "body_says"),
+    [({"Cache-Control": "max-age=18000"}, b""), ({}, b"<ttl>300</ttl>"),
+     ({}, b'<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>')],
+    ids=["max-age", "ttl", "sy"],
+)  # fmt: skip
+def test_a_feed_is_left_alone_for_as_long_as_it_asks(
+    world: Callable[..., World], web: Farm, headers: dict[str, str], body_says: bytes
+) -> None:
+    body = rss([(f"{web.url}/1", "One", "x")]).replace(b"<channel>", b"<channel>" + body_says)
+    web.routes["/feed"] = Reply(body, headers=headers)
+    here = world(f"{web.url}/feed")
+
+    here.poll()
+    here.later(hours=4.9).poll()
+    early = len(web.seen)
+    here.later(hours=24).poll()
+    here.later(hours=4.9).poll()
+
+    assert (early, len(web.seen)) == (1, 2)  # what the body said still holds after an unchanged answer
+
+
 # -- a ping, wire to page ----------------------------------------------------------------------------
 
 

@@ -34,6 +34,7 @@ def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[s
         home=web_url(feed.home, url),
         entries=tuple(_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest),
         seen=len(entries),
+        asked_for=feed.asked_for,
         remark=feed.remark,
     )
 

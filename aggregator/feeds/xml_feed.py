@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+from datetime import timedelta
 from typing import Any
 
 import feedparser
 
 from aggregator.feeds.dates import from_struct
 from aggregator.model import ParsedEntry, ParsedFeed
+
+_PERIODS = {
+    "hourly": timedelta(hours=1),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(days=7),
+    "monthly": timedelta(days=30),
+    "yearly": timedelta(days=365),
+}
 
 
 def parse(body: bytes, content_type: str, url: str) -> ParsedFeed | None:
@@ -32,6 +41,7 @@ def parse(body: bytes, content_type: str, url: str) -> ParsedFeed | None:
         home=feed.get("link", ""),
         language=feed.get("language", ""),
         entries=tuple(_entry(entry, feed) for entry in result.entries),
+        asked_for=_asked_for(feed),
         remark=_remark(result),
     )
 
@@ -88,3 +98,15 @@ def _remark(result: Any) -> str:
     ):
         return ""
     return f"not well-formed: {str(error)[:200]}"
+
+
+def _asked_for(feed: Any) -> timedelta:
+    """How often a feed says that it changes: RSS 2.0 `ttl` in minutes, or RSS 1.0 `sy:updatePeriod`."""
+    ttl = str(feed.get("ttl", "")).strip()
+    if ttl.isascii() and ttl.isdigit():
+        return timedelta(minutes=min(int(ttl), 10_000))
+    period = _PERIODS.get(str(feed.get("sy_updateperiod", "")).strip().lower())
+    frequency = str(feed.get("sy_updatefrequency", "1")).strip()
+    if period is None or not (frequency.isascii() and frequency.isdigit() and int(frequency)):
+        return timedelta(0)
+    return period / min(int(frequency), 1_000)

@@ -57,7 +57,7 @@ def due(database: Database, now: datetime, limit: int) -> list[DueFeed]:
 
 _DUE = (
     "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, last_good_at,"
-    " status, failures, problem FROM feed"
+    " failing_since, asked_for, status, failures, problem FROM feed"
     " WHERE enabled AND removed_at IS NULL AND next_poll_at <= ? ORDER BY next_poll_at LIMIT ?"
 )
 
@@ -90,13 +90,16 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
     """Store what a poll left; inside a transaction."""
     database.execute(
         "UPDATE feed SET etag = ?, last_modified = ?, body_hash = ?, next_poll_at = ?, last_poll_at = ?,"
-        " status = ?, failures = ?, problem = ?, last_good_at = CASE WHEN ? THEN ? ELSE last_good_at END WHERE id = ?",
+        " failing_since = ?, asked_for = ?, status = ?, failures = ?, problem = ?,"
+        " last_good_at = CASE WHEN ? THEN ? ELSE last_good_at END WHERE id = ?",
         [
             state.etag,
             state.last_modified,
             state.body_hash,
             to_text(state.next_poll_at),
             to_text(state.last_poll_at),
+            to_text(state.failing_since),
+            int(state.asked_for.total_seconds()),
             state.status,
             state.failures,
             state.problem,
@@ -105,6 +108,15 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
             id,
         ],
     )
+
+
+def hold_host(database: Database, url: str, until: datetime) -> int:
+    """Let no feed on the host of `url` be polled before `until`; inside a transaction. Returns how many wait."""
+    held = database.execute(
+        "UPDATE feed SET next_poll_at = ? WHERE host = ? AND enabled AND removed_at IS NULL AND next_poll_at < ?",
+        [to_text(until), host_of(url), to_text(until)],
+    )
+    return int(held.rowcount)
 
 
 def record_title(database: Database, id: int, title: str, home: str) -> None:
@@ -186,14 +198,15 @@ ORDER BY health = 'failing' DESC, health = 'disabled', name COLLATE NOCASE
 
 def _upsert(database: Database, subscription: Subscription, now: datetime) -> None:
     database.execute(
-        "INSERT INTO feed (url, slug, site, site_host, name, author, tags, content, every, enabled, next_poll_at)"
-        " VALUES (:url, :slug, :site, :site_host, :name, :author, :tags, :content, :every, :enabled, :now)"
+        "INSERT INTO feed (url, host, slug, site, site_host, name, author, tags, content, every, enabled, next_poll_at)"
+        " VALUES (:url, :host, :slug, :site, :site_host, :name, :author, :tags, :content, :every, :enabled, :now)"
         " ON CONFLICT (url) DO UPDATE SET site = excluded.site, site_host = excluded.site_host,"
         " name = excluded.name, author = excluded.author,"
         " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"
         " removed_at = NULL",
         {
             "url": subscription.url,
+            "host": host_of(subscription.url),
             "slug": _free_slug(database, subscription),
             "site": subscription.territory,
             "site_host": host_of(subscription.territory),
@@ -236,6 +249,8 @@ def _state(row: dict[str, Any]) -> PollState:
         last_modified=row["last_modified"],
         body_hash=row["body_hash"],
         last_poll_at=to_instant(row["last_poll_at"]),
+        failing_since=to_instant(row["failing_since"]),
+        asked_for=timedelta(seconds=row["asked_for"]),
         status=row["status"],
         failures=row["failures"],
         problem=row["problem"],

@@ -19,6 +19,7 @@ _FIRST = """
 CREATE TABLE feed (
     id            INTEGER PRIMARY KEY,
     url           TEXT NOT NULL UNIQUE,
+    host          TEXT NOT NULL,
     slug          TEXT NOT NULL UNIQUE,
     site          TEXT NOT NULL,            -- its pages are this member's own
     site_host     TEXT NOT NULL,
@@ -37,11 +38,14 @@ CREATE TABLE feed (
     next_poll_at  TEXT NOT NULL,
     last_poll_at  TEXT,
     last_good_at  TEXT,
+    failing_since TEXT,
+    asked_for     INTEGER NOT NULL DEFAULT 0, -- seconds between polls, as the feed itself says
     status        INTEGER NOT NULL DEFAULT 0,
     failures      INTEGER NOT NULL DEFAULT 0,
     problem       TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX feed_due ON feed (next_poll_at) WHERE enabled AND removed_at IS NULL;
+CREATE INDEX feed_host ON feed (host) WHERE enabled AND removed_at IS NULL;
 CREATE INDEX feed_site ON feed (site_host) WHERE removed_at IS NULL;
 CREATE TABLE entry (
     id            INTEGER PRIMARY KEY,
