@@ -36,11 +36,6 @@ class Bounds:
         return min(max(wished * (1 + JITTER * _part(url)), asked, self.at_least), self.at_most)
 
 
-def taken(state: PollState, now: datetime) -> PollState:
-    """Note that a poll has begun, before its request is sent."""
-    return replace(state, next_poll_at=now + LEASE)
-
-
 def after_success(state: PollState, now: datetime, every: timedelta) -> PollState:
     """Forget earlier failures and wait for the usual interval."""
     return replace(state, next_poll_at=now + every, last_poll_at=now, failing_since=None, failures=0)

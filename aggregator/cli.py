@@ -21,6 +21,8 @@ from aggregator import __version__, clock
 from aggregator.errors import ConfigBroken, PlanetError
 
 if TYPE_CHECKING:
+    from sqlite_utils import Database
+
     from aggregator.config import ConfigFile, Planet
     from aggregator.model import FeedHealth, PollSummary
 
@@ -66,6 +68,19 @@ def plain_errors() -> Iterator[None]:
     except PlanetError as error:
         click.echo(f"planet: {error}", err=True)
         sys.exit(1)
+
+
+@contextmanager
+def opened(planet: Planet) -> Iterator[Database]:
+    """Open the planet's database for one command."""
+    from aggregator import store
+
+    database = store.open_store(planet.data)
+    try:
+        with store.named_errors():
+            yield database
+    finally:
+        database.close()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,24 +141,23 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
     """Sweep the feeds that are due, and store what is new; publish nothing."""
     from aggregator import logs, store
     from aggregator.config import load
-    from aggregator.errors import StartRefused
+    from aggregator.errors import AlreadyAtWork
     from aggregator.processes import Lock
 
     planet = load(config_path)
-    if not as_json:
-        logs.begin()
-    database = store.open_store(planet.data)
-    try:
-        with Lock(planet.data, "work"):
-            store.feeds.subscribe(database, planet.subscriptions, clock.now())
-            if poll_all:
-                store.feeds.make_due(database, clock.now())
-            summary = _sweep(planet, database, show_progress=not as_json)
-    except StartRefused:
-        _mark_due_beside_worker(database, as_json)
-        return
+    logs.begin()
+    with opened(planet) as database:
+        try:
+            with Lock(planet.data, "work"):
+                store.feeds.subscribe(database, planet.subscriptions, clock.now())
+                if poll_all:
+                    store.feeds.make_due(database, clock.now())
+                summary = _sweep(planet, database, show_progress=not as_json)
+        except AlreadyAtWork:
+            _mark_due_beside_worker(database, as_json)
+            return
     if as_json:
-        click.echo(json.dumps({name: value for name, value in asdict(summary).items() if name != "marked_due"}))
+        click.echo(json.dumps(asdict(summary)))
     else:
         click.echo(
             f"{summary.feeds} feeds in {summary.seconds:.1f} s:"
@@ -164,11 +178,10 @@ def build(config_path: Path, out: Path | None) -> None:
     from jobs.tools import renderer_for
 
     planet = load(config_path)
-    database = store.open_store(planet.data)
     # A planet at work writes its folder itself; two writers would trip over each other.
-    with Lock(planet.data, "work") if out is None else nullcontext():
+    with opened(planet) as database, Lock(planet.data, "work") if out is None else nullcontext():
         store.feeds.subscribe(database, planet.subscriptions, clock.now())
-        written = build_site(database, renderer_for(planet), out or planet.public, entries=planet.page.entries)
+        written = build_site(database, renderer_for(planet), out or planet.public)
     click.echo(f"{written} files written to {out or planet.public}")
 
 
@@ -193,9 +206,8 @@ def status(config_path: Path, as_json: bool) -> None:
     from aggregator import store
     from aggregator.config import load
 
-    planet = load(config_path)
-    database = store.open_store(planet.data)
-    feeds, mentions = store.feeds.health(database), store.mentions.counts(database)
+    with opened(load(config_path)) as database:
+        feeds, mentions = store.feeds.health(database), store.mentions.counts(database)
     if as_json:
         rows = [
             {**asdict(feed), "last_poll": _iso(feed.last_poll), "next_poll": _iso(feed.next_poll)} for feed in feeds
@@ -220,9 +232,9 @@ def demo(host: str, port: int, seconds: float | None) -> None:
 
 
 def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, seconds: float | None = None) -> None:
-    from aggregator import logs
+    from aggregator import logs, store
     from aggregator.ports import check_port
-    from aggregator.processes import Lock
+    from aggregator.processes import Lock, end_with_uv
     from aggregator.supervise import Half, supervise
 
     logs.begin()
@@ -233,7 +245,11 @@ def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, 
         for half in ("serve", "work"):
             with Lock(planet.data, half):
                 pass
+        store.open_store(planet.data).close()
+        if told := _other_address(planet, port):
+            logs.log.warning("%s", told)
         stop = _stop_on_signal()
+        end_with_uv()
         if seconds is not None:
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
@@ -244,6 +260,17 @@ def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, 
             Half("work", ["work", *config]),
         ]
         supervise(halves, stop, clock.seconds)
+
+
+def _other_address(planet: Planet, port: int) -> str:
+    """Say that the planet's address in the configuration is not the one it is served at, where this is sure."""
+    from urllib.parse import urlsplit
+
+    url = planet.masthead.url
+    named = urlsplit(url)
+    if named.hostname not in ("127.0.0.1", "localhost") or (named.port or 80) == port:
+        return ""
+    return f"[planet] url says {url}, but it is served on port {port}; links, feeds and pings will name the former"
 
 
 def _begin_half(config_path: Path, verbose: bool) -> ConfigFile:
@@ -265,7 +292,7 @@ def _stop_on_signal() -> threading.Event:
     return stop
 
 
-def _sweep(planet: Planet, database: Any, *, show_progress: bool) -> PollSummary:
+def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSummary:
     from dataclasses import replace
 
     from rich.progress import Progress
@@ -287,13 +314,13 @@ def _sweep(planet: Planet, database: Any, *, show_progress: bool) -> PollSummary
     return replace(summary, seconds=round(clock.seconds() - began, 3))
 
 
-def _mark_due_beside_worker(database: Any, as_json: bool) -> None:
+def _mark_due_beside_worker(database: Database, as_json: bool) -> None:
     from aggregator import store
     from aggregator.model import PollSummary
 
     marked = store.feeds.make_due(database, clock.now())
     if as_json:
-        click.echo(json.dumps(asdict(PollSummary(marked_due=marked))))
+        click.echo(json.dumps({**asdict(PollSummary()), "marked_due": marked}))
     else:
         click.echo(f"A planet is at work here; {marked} feeds are marked due, and it polls them now.")
 
@@ -305,14 +332,20 @@ def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
 
     from aggregator.logs import escaped
 
-    table = Table("Feed", "Health", "Last poll", "Next poll", "Status", "Entries", "Why", box=None, header_style="bold")
-    for feed in feeds:
-        cells = (feed.name, feed.health, _short(feed.last_poll), _short(feed.next_poll))
-        numbers = (str(feed.status or ""), str(feed.entries))
-        table.add_row(*(Text(escaped(cell)) for cell in (*cells, *numbers, feed.problem)))
     console = Console()
-    console.print(table)
-    console.print("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
+    table = Table("Feed", "Health", "Last poll", "Next poll", "Status", "Entries", box=None, header_style="bold")
+    for feed in feeds:
+        numbers = (str(feed.status or ""), str(feed.entries))
+        cells = (feed.name, feed.health, _short(feed.last_poll), _short(feed.next_poll), *numbers)
+        if console.is_terminal:
+            table.add_row(*(Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells))
+            if feed.problem:
+                table.add_row(Text(f"  {escaped(feed.problem)}", style="dim"))
+        else:
+            click.echo("\t".join(map(escaped, (*cells, feed.url, feed.problem))))
+    if console.is_terminal:
+        console.print(table)
+    click.echo("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
 
 
 def _iso(instant: datetime | None) -> str | None:

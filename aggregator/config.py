@@ -73,6 +73,10 @@ def _web(value: str) -> str:
     return url
 
 
+def _web_or_nothing(value: str) -> str:
+    return _web(value) if value else ""
+
+
 def _base(value: str) -> str:
     url = _web(value).partition("#")[0]
     if "?" in url:
@@ -99,6 +103,7 @@ def _network(value: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 WebUrl = Annotated[str, AfterValidator(_web)]
+WebUrlOrNothing = Annotated[str, AfterValidator(_web_or_nothing)]
 Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -118,7 +123,7 @@ class PlanetSection(_Section):
     contact: str = ""
     data: str = "data"
     theme: str = ""
-    hub: WebUrl | Literal[""] = ""
+    hub: WebUrlOrNothing = ""
 
 
 class PageSection(_Section):
@@ -185,7 +190,7 @@ class NotifySection(_Section):
     """Who is told when something breaks."""
 
     mail: str = ""
-    webhook: WebUrl | Literal[""] = ""
+    webhook: WebUrlOrNothing = ""
 
 
 class NewsletterSection(_Section):
@@ -218,7 +223,7 @@ class FeedSection(_Section):
 
     url: WebUrl
     name: str = ""
-    site: WebUrl | Literal[""] = ""
+    site: WebUrlOrNothing = ""
     author: str = ""
     face: str = ""
     tags: list[str] = []
@@ -413,8 +418,28 @@ def _in_words(error: dict[str, Any]) -> str:
         return 'write a language like "en" or "pt-BR"'
     if kind == "too_short" and location == ("feeds",):
         return "there is no feed; add a [[feeds]] table with a url"
+    if kind in ("model_type", "model_attributes_type", "list_type") and location[0] in ("feeds", "topics"):
+        return f"write tables, each under [[{location[0]}]]"
+    if words := _WORDS.get(kind):
+        return words.format(**context)
     message = str(error["msg"])
     return message[:1].lower() + message[1:]
+
+
+_WORDS = {
+    "model_type": "write a table, like [planet] on a line of its own",
+    "list_type": 'write a list, like ["a", "b"]',
+    "string_type": "write a text in quotes",
+    "string_too_short": "it is empty; write something",
+    "string_too_long": "write at most {max_length} characters",
+    "too_short": "it is empty; write at least one",
+    "int_type": "write a whole number, without quotes",
+    "bool_type": "write true or false, without quotes",
+    "greater_than_equal": "write a number from {ge}",
+    "greater_than": "write a number above {gt}",
+    "less_than_equal": "write a number up to {le}",
+    "date_type": "write a date, like 2026-03-01",
+}
 
 
 def _did_you_mean(location: Location) -> str:

@@ -2,9 +2,11 @@
 
 PlanetError
 ├── ConfigBroken      feeds.toml has mistakes (all of them, with their places)
-├── StartRefused      the planet can't start here: port, folder, lock
+├── StartRefused      the planet can't start here: port, folder
+│   └── AlreadyAtWork another planet holds the data folder
 ├── StoreFailed       the database can't be read or written
 ├── FeedUnreadable    no entry can be read from this body
+├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
 └── ChildStopped      a child process was ended by its limits, or died
 
@@ -30,6 +32,10 @@ class StartRefused(PlanetError):
     """The planet can't start: the message says why and what to do."""
 
 
+class AlreadyAtWork(StartRefused):
+    """Another planet holds the data folder."""
+
+
 class StoreFailed(PlanetError):
     """The database can't be used; nothing of the attempted change was kept."""
 
@@ -49,3 +55,7 @@ class BodyRefused(PlanetError):
 
 class ChildStopped(PlanetError):
     """A child process ran into its limits (time, CPU, memory) or died; the input is to blame."""
+
+
+class NoVerdict(PlanetError):
+    """A child process could not do its work, and its input is not to blame: try again later."""

@@ -104,8 +104,8 @@ def _excerpt(link: Tag) -> tuple[str, str, str]:
     linked = plain(link.get_text(" "), is_html=False, longest=_CONTEXT)
     left, right = _one_line(before).lstrip(), _one_line(after).rstrip()
     if len(left) > _CONTEXT:
-        left = f"…{left[-_CONTEXT:].partition(' ')[2]}"
-    return left, linked, shortened(right, _CONTEXT)
+        left = left[-_CONTEXT:].partition(" ")[2]
+    return left, linked, shortened(right, _CONTEXT).removesuffix("…")
 
 
 def _one_line(texts: list[str]) -> str:

@@ -6,6 +6,8 @@ import logging
 import sys
 import time
 
+log = logging.getLogger("planet.run")
+
 _KEYS = ("feed", "source", "target", "next", "half", "path")
 
 
@@ -22,7 +24,8 @@ class Line(logging.Formatter):
         text = f"{self.formatTime(record)} {record.levelname.lower():7} {record.name.removeprefix('planet.')}: "
         text += escaped(f"{record.getMessage()}{keys}")
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+            trace = self.formatException(record.exc_info)
+            text += "".join(f"\n    {escaped(line)}" for line in trace.split("\n"))
         return text
 
 

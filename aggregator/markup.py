@@ -105,9 +105,16 @@ def clean(html: str, base: str) -> str:
     Scripts, styles, forms, embeds, ids, classes and event handlers are gone; `srcset` too, because
     the sanitiser neither checks nor resolves it.
     """
-    relative: _Relative = ("rewrite_with_base", base) if base else "deny"
+    text = without_controls(html[:LONGEST_HTML])
+    try:
+        return _cleaned(text, ("rewrite_with_base", base) if base else "deny")
+    except ValueError:  # a base that the sanitiser's own reader of addresses refuses, such as http://999.1.1.1/
+        return _cleaned(text, "deny")
+
+
+def _cleaned(html: str, relative: _Relative) -> str:
     return nh3.clean(
-        without_controls(html[:LONGEST_HTML]),
+        html,
         tags=_TAGS,
         clean_content_tags=_GONE_WITH_CONTENT,
         attributes=_ATTRIBUTES,

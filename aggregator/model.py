@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
@@ -24,7 +24,10 @@ class Masthead:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A feed in the configuration. The host and path of its site make its blog a member."""
+    """A feed in the configuration. The host and path of its site make its blog a member.
+
+    Empty texts and None stand for what the feed itself or the planet says.
+    """
 
     url: str
     name: str = ""
@@ -137,7 +140,7 @@ class Blog:
     url: str
     home: str
     tags: tuple[str, ...] = ()
-    problem: str = ""
+    is_failing: bool = False
     enabled: bool = True
 
 
@@ -196,7 +199,7 @@ class PendingLinkback:
     id: int
     source: str
     targets: tuple[str, ...]
-    is_member: bool
+    feed_id: int | None
     attempts: int
 
 
@@ -209,7 +212,7 @@ class Mention:
     target: str
     status: Status
     received_at: datetime
-    settled_at: datetime | None
+    asked_at: datetime
     post_path: str
 
 
@@ -235,7 +238,6 @@ class Thought:
     blog: str
     at: datetime
     excerpt: tuple[str, str, str]
-    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,4 +265,3 @@ class PollSummary:
     new_entries: int = 0
     updated_entries: int = 0
     seconds: float = 0.0
-    marked_due: int = field(default=0)

@@ -10,17 +10,27 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from aggregator.errors import StartRefused
+from aggregator.errors import AlreadyAtWork, StartRefused
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent is gone, even by kill -9 (Linux only)."""
+def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel end this process by a signal when its parent is gone, even by kill -9 (Linux only)."""
     if sys.platform != "linux":
         return
     set_parent_death_signal = 1
-    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, number, 0, 0, 0)
     if os.getppid() != parent:  # it went before we asked
         os._exit(1)
+
+
+def end_with_uv() -> None:
+    """End when `uv run` that started us is killed: it is a wrapper, and nobody would look for us without it."""
+    try:
+        name = Path(f"/proc/{os.getppid()}/comm").read_text().strip()
+    except OSError:
+        return
+    if name == "uv":
+        die_with(os.getppid(), signal.SIGTERM)
 
 
 class Lock:
@@ -44,7 +54,7 @@ class Lock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            raise StartRefused(
+            raise AlreadyAtWork(
                 f"another planet is at work in {self._path.parent}; stop it, or set [planet] data to another folder"
             ) from None
         self._descriptor = descriptor

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 log = logging.getLogger("planet.run")
 
@@ -31,7 +31,7 @@ class Half:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
-    pause: float = field(default=FIRST_PAUSE)
+    pause: float = FIRST_PAUSE
 
     def start(self, now: float) -> None:
         """Start it; it ends with us, even when we are killed."""

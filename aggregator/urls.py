@@ -9,7 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 import idna
 
 LONGEST = 2_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -25,7 +25,7 @@ def web_url(text: str, base: str = "") -> str:
     Source: WHATWG URL, section 4.4 (stripping); RFC 3986 section 5 (resolution).
     """
     text = re.sub(r"[\t\r\n]", "", text.strip(" \t\r\n\x0c\x00"))
-    if not text or len(text) > LONGEST or _CONTROL.search(text):
+    if not text or len(text) > LONGEST or _NEVER.search(text):
         return ""
     try:
         parts = urlsplit(urljoin(base, text) if base else text)

@@ -10,14 +10,15 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import BrokenExecutor, CancelledError, Future, TimeoutError
 from multiprocessing import get_context
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from aggregator.errors import ChildStopped, PlanetError
+from aggregator.errors import ChildStopped, NoVerdict, PlanetError
 from aggregator.processes import die_with
 
 log = logging.getLogger("planet.work")
@@ -36,17 +37,20 @@ class Children:
     """A pool of such processes; they start when the first task comes."""
 
     def __init__(self, processes: int) -> None:
-        self._pool = ProcessPool(
-            max_workers=processes,
-            max_tasks=TASKS_EACH,
-            initializer=_begin,
-            initargs=(os.getpid(),),
-            context=get_context("spawn"),
-        )
+        self._processes = processes
+        self._lock = threading.Lock()
+        self._pool = self._new_pool()
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function of values to a value in a child."""
-        future: Future[T] = self._pool.schedule(_limited, args=[function, *args], kwargs=kwargs, timeout=WALL_SECONDS)
+        task = [function, *args]
+        with self._lock:  # the jobs share one pool
+            try:
+                future: Future[T] = self._pool.schedule(_limited, args=task, kwargs=kwargs, timeout=WALL_SECONDS)
+            except RuntimeError:  # it broke down: all readers were killed, or no process was to be had
+                log.error("the pool of readers broke down; a new one is started")
+                self._pool = self._new_pool()
+                future = self._pool.schedule(_limited, args=task, kwargs=kwargs, timeout=WALL_SECONDS)
         return future
 
     def close(self) -> None:
@@ -54,11 +58,21 @@ class Children:
         self._pool.stop()
         self._pool.join()
 
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._processes,
+            max_tasks=TASKS_EACH,
+            initializer=_begin,
+            initargs=(os.getpid(),),
+            context=get_context("spawn"),
+        )
+
 
 def result(future: Future[T]) -> T:
     """Return what a task returned, or raise what it raised.
 
-    Raises: ChildStopped when its process ran into a limit or died, or its reader failed; what readers raise on purpose.
+    Raises: NoVerdict when there was no process to run it;
+    ChildStopped when its process ran into a limit or died, or its reader failed; what readers raise on purpose.
     """
     try:
         return future.result()
@@ -74,6 +88,8 @@ def result(future: Future[T]) -> T:
         raise ChildStopped("it is nested too deeply") from None
     except PlanetError:
         raise
+    except (CancelledError, BrokenExecutor) as error:
+        raise NoVerdict("there is no process to read it") from error
     except Exception as error:  # a fault of a parser, which is this input's trouble and nobody else's
         log.exception("a reader failed on its input")
         raise ChildStopped(f"the planet's reader fails on it ({type(error).__name__}); please report this") from error

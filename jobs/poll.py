@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.cadence import Bounds, after_failure, after_success
 from aggregator.content_coding import ACCEPTED
-from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable
+from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict
 from aggregator.feeds import read
 from aggregator.freshness import LONGEST_FRESH, fresh_for, retry_after
 from aggregator.model import DueFeed, PollState, PollSummary, ReadEntry, Reading
@@ -32,6 +32,7 @@ ACCEPT = (
 # Bodies that wait for a child are kept in memory; beyond this no new request is begun.
 MOST_WAITING_BYTES = 50_000_000
 BATCH = 50
+LONGEST_WAIT = timedelta(seconds=0.5)
 _PATIENCE = 0.2
 
 
@@ -87,6 +88,7 @@ class Sweep:
         self._reading: dict[Future[Reading], _Reading] = {}
         self._done: list[Polled] = []
         self._taken: set[int] = set()
+        self._waits_since = clock()
         self._summary = PollSummary()
 
     def run(self, *, on_progress: Callable[[PollSummary], None] = lambda _: None) -> PollSummary:
@@ -102,8 +104,7 @@ class Sweep:
                     for request, outcome in landed:
                         self._land(request, outcome)
                     self._collect(wait_for_all=False)
-                    if len(self._done) >= BATCH:
-                        self._record()
+                    self._record_if_worth_it()
                     on_progress(self._summary)
                     if self._until():
                         break
@@ -116,9 +117,11 @@ class Sweep:
         return self._summary
 
     def _take(self, room: int) -> Sequence[Request]:
-        if sum(begun.size for begun in self._reading.values()) > MOST_WAITING_BYTES:
+        waiting = self._engine.bytes_under_way() + sum(begun.size for begun in self._reading.values())
+        if self._until() or waiting > MOST_WAITING_BYTES:
             return []
-        feeds = store.feeds.due(self._database, self._clock(), room)
+        crowded = self._engine.crowded_hosts()
+        feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._taken, crowded=crowded)
         self._taken.update(feed.id for feed in feeds)
         return [_request(feed, self._terms) for feed in feeds]
 
@@ -127,7 +130,7 @@ class Sweep:
         assert isinstance(feed, DueFeed)
         if isinstance(outcome, NoAnswer):
             self._fail(feed, None, outcome.reason)
-        elif outcome.status == 304:
+        elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
             self._unchanged(feed, _renewed(feed.state, outcome), outcome)
         elif outcome.status not in (200, 203, 226):
             self._fail(feed, outcome, _reason(outcome))
@@ -158,10 +161,11 @@ class Sweep:
                     reading = result(future)
                 except (FeedUnreadable, BodyRefused, ChildStopped) as error:
                     self._fail(begun.feed, begun.answer, str(error))
+                except NoVerdict as error:  # it stays taken, and is given back at the end
+                    log.error("%s", error, extra={"feed": begun.feed.url})
                 else:
                     self._good(begun.feed, begun.state, begun.answer, reading, begun.known)
-            if len(self._done) >= BATCH:
-                self._record()
+            self._record_if_worth_it()
 
     def _unchanged(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         self._count(unchanged=1)
@@ -210,6 +214,14 @@ class Sweep:
             updated_entries=was.updated_entries + edited,
         )
 
+    def _record_if_worth_it(self) -> None:
+        """Store a batch when it is large, or when its first poll has waited long enough for the others."""
+        now = self._clock()
+        if not self._done:
+            self._waits_since = now
+        elif len(self._done) >= BATCH or now - self._waits_since >= LONGEST_WAIT:
+            self._record()
+
     def _record(self) -> None:
         """Store every poll that is done, each whole, all in one transaction."""
         done, self._done = self._done, []
@@ -217,8 +229,19 @@ class Sweep:
             return
         with store.transaction(self._database):
             for polled in done:
-                self._record_one(polled)
+                try:
+                    with self._database.atomic():
+                        self._record_one(polled)
+                except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
+                    self._record_unstorable(polled, error)
         self._taken.difference_update(polled.feed.id for polled in done)
+
+    def _record_unstorable(self, polled: Polled, error: Exception) -> None:
+        log.exception("an entry can't be stored", extra={"feed": polled.feed.url})
+        problem = f"an entry of it can't be stored ({type(error).__name__}); please report this"
+        every = self._terms.bounds.interval(polled.feed.url, polled.feed.every)
+        failed = after_failure(polled.feed.state, self._clock(), problem, every)
+        store.feeds.record_state(self._database, polled.feed.id, failed, is_good=False)
 
     def _record_one(self, polled: Polled) -> None:
         feed, reading, now = polled.feed, polled.reading, self._clock()
@@ -279,6 +302,7 @@ def _renewed(state: PollState, answer: Answer) -> PollState:
 
 def _reason(answer: Answer) -> str:
     known = {
+        304: "the server says that it is unchanged (304), to a request that didn't ask",
         401: "it asks for a password (401)",
         403: "the server forbids it (403)",
         404: "there is nothing at this address (404)",

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from aggregator import store
+from aggregator.model import Post
 from aggregator.site import Renderer, folder
 
 log = logging.getLogger("planet.publish")
@@ -19,9 +20,7 @@ BATCH = 200
 _POSTS_FOLDER = "posts/"
 
 
-def publish(
-    database: Database, renderer: Renderer, public: Path, *, entries: int, until: Callable[[], bool] = lambda: False
-) -> int:
+def publish(database: Database, renderer: Renderer, public: Path, *, until: Callable[[], bool] = lambda: False) -> int:
     """Bring the published folder up to date with the store, or go on until told to stop; return how many files changed.
 
     May be killed anywhere: what is stale stays noted until its files are written, and writing them twice is harmless.
@@ -31,26 +30,29 @@ def publish(
     changed = 0
     _notice_new_templates(database, renderer, public)
     while not until():
-        stale = store.stale.some(database, BATCH)
+        shown = store.entries.newest(database, renderer.entries)
+        # The front page must not lead to pages that are not there yet.
+        stale = store.stale.some(database, BATCH, first=[post.id for post in shown])
         if not stale.posts and not stale.river:
             break
-        files, gone = _rendered(database, renderer, stale, entries=entries)
+        files, gone = _rendered(database, renderer, stale, shown)
         changed += _replace(database, public, files, gone, stale)
     return changed
 
 
-def build(database: Database, renderer: Renderer, out: Path, *, entries: int) -> int:
-    """Write the whole site into `out`, whatever is there; return how many files were written."""
-    files = {**renderer.static(), **_river(database, renderer, entries)}
-    folder.write(out, files)
-    written = len(files)
+def build(database: Database, renderer: Renderer, out: Path) -> int:
+    """Write the whole site into `out`, and remove posts that are no more; return how many files were written."""
+    files = {**renderer.static(), **_river(database, renderer, store.entries.newest(database, renderer.entries))}
+    written = set(files)
     last = 0
     while ids := store.entries.shown_ids(database, after=last, limit=BATCH):
         pages = _posts(database, renderer, ids)
         folder.write(out, pages)
-        written += len(pages)
+        written |= set(pages)
         last = ids[-1]
-    return written
+    folder.write(out, files)
+    folder.remove(out, folder.names(out, _POSTS_FOLDER) - written)
+    return len(written)
 
 
 def _notice_new_templates(database: Database, renderer: Renderer, public: Path) -> None:
@@ -67,7 +69,7 @@ def _notice_new_templates(database: Database, renderer: Renderer, public: Path) 
 
 
 def _rendered(
-    database: Database, renderer: Renderer, stale: store.stale.Stale, *, entries: int
+    database: Database, renderer: Renderer, stale: store.stale.Stale, shown: list[Post]
 ) -> tuple[dict[str, bytes], list[str]]:
     files = _posts(database, renderer, stale.posts)
     gone = [
@@ -77,7 +79,7 @@ def _rendered(
         if path not in files
     ]
     if stale.river:
-        files |= _river(database, renderer, entries)
+        files |= _river(database, renderer, shown)
     return files, gone
 
 
@@ -89,8 +91,7 @@ def _posts(database: Database, renderer: Renderer, ids: tuple[int, ...] | list[i
     return files
 
 
-def _river(database: Database, renderer: Renderer, entries: int) -> dict[str, bytes]:
-    posts = store.entries.newest(database, entries)
+def _river(database: Database, renderer: Renderer, posts: list[Post]) -> dict[str, bytes]:
     thoughts = store.mentions.thoughts(database, [post.id for post in posts])
     return renderer.river(posts, thoughts, store.feeds.blogs(database))
 

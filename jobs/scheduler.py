@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -14,8 +16,6 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken, PlanetError
-from aggregator.outbound import Engine
-from aggregator.site import Renderer
 from jobs import tools
 from jobs.children import Children
 from jobs.poll import Sweep
@@ -25,12 +25,19 @@ from jobs.verify import Verification
 log = logging.getLogger("planet.work")
 
 Clock = Callable[[], datetime]
+Do = Callable[[], object]
+# From the configuration in effect to what is done again and again; what it opens goes on the stack.
+Prepare = Callable[[Database, Planet, ExitStack], Do]
 
 
 def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     """Do all jobs until `stop` is set; then end within a few seconds."""
-    children = Children(config.current.workers.processes)
-    jobs = [PollJob(config, clock, stop, children), VerifyJob(config, clock, stop, children), PublishJob(config, stop)]
+    hands = _Hands(config, Children(config.current.workers.processes), clock, stop)
+    jobs = [
+        _Job("poll", 1.0, hands.poll, config, stop),
+        _Job("verify", 0.5, hands.verify, config, stop),
+        _Job("publish", 0.5, hands.publish, config, stop),
+    ]
     scheduler = BackgroundScheduler(
         executors={job.name: ThreadPoolExecutor(1) for job in jobs},
         # Late ticks run, once: the defaults would drop them after a second.
@@ -38,159 +45,111 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         timezone=UTC,
     )
     for job in jobs:
-        tick = _Told(job, stop)
-        scheduler.add_job(tick, "interval", seconds=job.every, executor=job.name, next_run_time=clock())
+        scheduler.add_job(job.tick, "interval", seconds=job.every, executor=job.name, next_run_time=clock())
     scheduler.start()
     log.info("at work on %d feeds", sum(feed.enabled for feed in config.current.subscriptions))
     stop.wait()
     scheduler.shutdown(wait=True)
-    children.close()
+    hands.children.close()
     for job in jobs:
         job.close()
     log.info("stopped")
 
 
-class Job:
-    """Something that is done again and again, with a database of its own and the latest configuration."""
+@dataclass
+class _Hands:
+    """What each job does, once it has a database and knows the configuration."""
 
-    name: str
-    every: float
+    config: ConfigFile
+    children: Children
+    clock: Clock
+    stop: threading.Event
 
-    def __init__(self, config: ConfigFile) -> None:
-        self._config = config
-        self._planet: Planet | None = None
-        self._database: Database | None = None
+    def poll(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        store.feeds.subscribe(database, planet.subscriptions, self.clock())
+        store.feeds.take_back(database, self.clock())
+        engine = stack.enter_context(tools.engine_for(planet))
 
-    def tick(self) -> None:
-        """Do what is to be done now, and return. Raises: PlanetError."""
-        if self._database is None:
-            self._database = store.open_store(self._config.current.data)
-        if self._planet is not self._config.current:
-            planet = self._config.current
-            self.prepare(self._database, planet)
-            self._planet = planet
-        self.do(self._database, self._planet)
+        def is_to_end() -> bool:
+            return self.stop.is_set() or self.config.has_changed()
 
-    def prepare(self, database: Database, planet: Planet) -> None:
-        """Make what depends on the configuration."""
-        raise NotImplementedError
+        def sweep() -> None:
+            done = Sweep(database, engine, self.children, tools.terms_for(planet), self.clock, is_to_end).run()
+            if done.feeds == done.failed > 2:
+                log.error("none of %d feeds could be read; does this machine have a network?", done.feeds)
+            self._notice_edits()
 
-    def do(self, database: Database, planet: Planet) -> None:
-        """Do the job."""
-        raise NotImplementedError
+        return sweep
 
-    def close(self) -> None:
-        """Give back the database."""
-        if self._database is not None:
-            self._database.close()
+    def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        engine, policy = stack.enter_context(tools.verifier_for(planet)), tools.policy_for(planet)
+        return lambda: Verification(database, engine, self.children, policy, self.clock, self.stop.is_set).run()
 
+    def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        renderer = tools.renderer_for(planet)
 
-class PollJob(Job):
-    """Polls the feeds that are due; and looks whether the configuration has changed."""
+        def publish_changes() -> None:
+            if changed := publish(database, renderer, planet.public, until=self.stop.is_set):
+                log.info("published %d files", changed)
 
-    name = "poll"
-    every = 1.0
-
-    def __init__(self, config: ConfigFile, clock: Clock, stop: threading.Event, children: Children) -> None:
-        super().__init__(config)
-        self._clock, self._stop, self._children = clock, stop, children
-        self._engine: Engine | None = None
-
-    def prepare(self, database: Database, planet: Planet) -> None:
-        """Subscribe to the feeds of the configuration."""
-        store.feeds.subscribe(database, planet.subscriptions, self._clock())
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = tools.engine_for(planet)
-
-    def do(self, database: Database, planet: Planet) -> None:
-        """Sweep."""
-        assert self._engine is not None
-        Sweep(database, self._engine, self._children, tools.terms_for(planet), self._clock, until=self._is_to_end).run()
-        self._notice_edits()
-
-    def _is_to_end(self) -> bool:
-        return self._stop.is_set() or self._config.has_changed()
+        return publish_changes
 
     def _notice_edits(self) -> None:
         try:
-            if self._config.refresh():
-                log.info("%s was edited and is in effect", self._config.path)
+            if self.config.refresh():
+                log.info("%s was edited and is in effect", self.config.path)
         except ConfigBroken as error:
             for problem in error.problems:
                 log.error("%s", problem)
-            log.error("%s was edited and has mistakes; the last good configuration goes on", self._config.path)
+            log.error("%s can't be used as it is now; the last good configuration goes on", self.config.path)
 
 
-class VerifyJob(Job):
-    """Verifies the linkbacks that wait."""
+@dataclass
+class _Job:
+    """Something that is done again and again, with a database of its own; its troubles are told once."""
 
-    name = "verify"
-    every = 0.5
+    name: str
+    every: float
+    prepare: Prepare
+    config: ConfigFile
+    stop: threading.Event
+    trouble: str = ""
+    database: Database | None = None
+    planet: Planet | None = None
+    do: Do = field(default=lambda: None)
+    stack: ExitStack = field(default_factory=ExitStack)
 
-    def __init__(self, config: ConfigFile, clock: Clock, stop: threading.Event, children: Children) -> None:
-        super().__init__(config)
-        self._clock, self._stop, self._children = clock, stop, children
-        self._engine: Engine | None = None
-
-    def prepare(self, database: Database, planet: Planet) -> None:
-        """Make the engine that fetches sources."""
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = tools.verifier_for(planet)
-
-    def do(self, database: Database, planet: Planet) -> None:
-        """Verify."""
-        assert self._engine is not None
-        policy = tools.policy_for(planet)
-        Verification(database, self._engine, self._children, policy, self._clock, until=self._stop.is_set).run()
-
-
-class PublishJob(Job):
-    """Publishes what has changed."""
-
-    name = "publish"
-    every = 0.5
-
-    def __init__(self, config: ConfigFile, stop: threading.Event) -> None:
-        super().__init__(config)
-        self._stop = stop
-        self._renderer: Renderer | None = None
-
-    def prepare(self, database: Database, planet: Planet) -> None:
-        """Make the renderer."""
-        self._renderer = tools.renderer_for(planet)
-
-    def do(self, database: Database, planet: Planet) -> None:
-        """Publish."""
-        assert self._renderer is not None
-        entries = planet.page.entries
-        changed = publish(database, self._renderer, planet.public, entries=entries, until=self._stop.is_set)
-        if changed:
-            log.info("published %d files", changed)
-
-
-class _Told:
-    """A job's tick whose troubles are told, once until they change."""
-
-    def __init__(self, job: Job, stop: threading.Event) -> None:
-        self._job = job
-        self._stop = stop
-        self._trouble = ""
-
-    def __call__(self) -> None:
-        if self._stop.is_set():
+    def tick(self) -> None:
+        if self.stop.is_set():
             return
         try:
             with store.named_errors():
-                self._job.tick()
+                self._work()
         except PlanetError as error:
-            if str(error) != self._trouble:
-                log.error("%s: %s", self._job.name, error)
-            self._trouble = str(error)
-        except Exception:
-            log.exception("%s: this is a fault of the planet itself; it tries again", self._job.name)
+            self._tell(str(error), error=None)
+        except Exception as error:
+            self._tell("this is a fault of the planet itself; it tries again", error)
         else:
-            if self._trouble:
-                log.info("%s: all is well again", self._job.name)
-            self._trouble = ""
+            if self.trouble:
+                log.info("%s: all is well again", self.name)
+            self.trouble = ""
+
+    def close(self) -> None:
+        self.stack.close()
+        if self.database is not None:
+            self.database.close()
+
+    def _work(self) -> None:
+        if self.database is None:
+            self.database = store.open_store(self.config.current.data)
+        planet = self.config.current
+        if self.planet is not planet:
+            self.stack.close()
+            self.do = self.prepare(self.database, planet, self.stack)
+            self.planet = planet
+        self.do()
+
+    def _tell(self, trouble: str, error: Exception | None) -> None:
+        if (said := f"{trouble} {error!r}") != self.trouble:
+            log.error("%s: %s", self.name, trouble, exc_info=error)
+        self.trouble = said

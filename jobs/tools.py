@@ -38,9 +38,11 @@ def terms_for(planet: Planet) -> Terms:
 
 def policy_for(planet: Planet) -> Policy:
     """Return what happens to verified linkbacks."""
-    return Policy(planet.masthead.url, planet.linkbacks.members, planet.linkbacks.strangers)
+    rules = planet.linkbacks
+    return Policy(planet.masthead.url, rules.members, rules.strangers, tuple(rules.block))
 
 
 def renderer_for(planet: Planet) -> Renderer:
     """Return what renders this planet's pages."""
-    return Renderer(planet.masthead, content=planet.page.content, per_feed_per_day=planet.page.per_feed_per_day)
+    page = planet.page
+    return Renderer(planet.masthead, content=page.content, per_feed_per_day=page.per_feed_per_day, entries=page.entries)

@@ -5,15 +5,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.cadence import Bounds, after_failure, after_success, taken
+from aggregator.cadence import Bounds, after_failure, after_success
 from tests.builders import NOON, state
 
 HOUR = timedelta(hours=1)
 BOUNDS = Bounds(every=HOUR, at_least=timedelta(minutes=15), at_most=timedelta(hours=24))
-
-
-def test_a_poll_is_due_again_even_if_it_never_reports_back() -> None:
-    assert NOON < taken(state(), NOON).next_poll_at <= NOON + timedelta(minutes=10)
 
 
 def test_a_success_forgets_failures() -> None:

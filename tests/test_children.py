@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
-from aggregator.errors import ChildStopped, FeedUnreadable
+from aggregator.errors import ChildStopped, FeedUnreadable, NoVerdict
 from jobs.children import Children, result
+from tests.farm import eventually
 
 
 def busy() -> None:
@@ -60,3 +62,17 @@ def test_a_child_that_is_stopped_is_a_verdict_about_its_input(children: Children
 def test_what_readers_raise_on_purpose_comes_through(children: Children) -> None:
     with pytest.raises(FeedUnreadable, match="not a feed"):
         result(children.submit(refusing))
+
+
+def test_an_idle_reader_that_is_killed_is_replaced_and_no_input_is_to_blame() -> None:
+    children = Children(1)
+    reader = result(children.submit(os.getpid))
+    os.kill(reader, signal.SIGKILL)
+
+    def reads_again() -> bool:
+        with suppress(NoVerdict):
+            return result(children.submit(fine, 2)) == 3
+        return False
+
+    eventually(reads_again)
+    children.close()

@@ -183,9 +183,41 @@ def test_an_edit_takes_effect_and_a_broken_one_does_not(tmp_path: Path) -> None:
     assert not file.refresh()
     path.write_text(SMALLEST.replace('"T"', '"Other title"'))
     assert file.refresh()
+    path.write_text(path.read_text().replace("[[feeds]]", 'data = "elsewhere"\n[[feeds]]'))
+    assert file.refresh()
+    assert file.current.data == tmp_path / "data"  # another folder takes effect at the next start
     path.write_text("broken")
     with pytest.raises(ConfigBroken):
         file.refresh()
 
     assert not file.refresh()
     assert file.current.masthead.title == "Other title"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('[[feeds]]\nurl = "https://b.example/"\nsite = "zzz"', "8:1: feeds[2].site: write a whole address"),
+        ("[page]\nentries = 0", "7:1: page.entries: write a number from 1"),
+        ('[page]\nentries = "x"', "7:1: page.entries: write a whole number, without quotes"),
+        ("[network]\nallow_ports = [70000]", "7:1: network.allow_ports[1]: write a number up to 65535"),
+        ('[linkbacks]\nblock = "x"', "7:1: linkbacks.block: write a list"),
+        ('[[feeds]]\nurl = "https://b.example/"\nenabled = "yes"', "8:1: feeds[2].enabled: write true or false"),
+        ('[[topics]]\nname = "x"\nmatch = []', "8:1: topics[1].match: it is empty"),
+        ("[smtp]\nhost = 3", "7:1: smtp.host: write a text in quotes"),
+    ],
+)
+def test_a_mistake_is_one_line_in_our_own_words(line: str, problem: str) -> None:
+    found = problems(f"{SMALLEST}{line}\n")
+
+    assert len(found) == 1
+    assert f"feeds.toml:{problem}" in found[0]
+
+
+def test_a_section_of_the_wrong_shape_says_how_to_write_it() -> None:
+    found = problems('planet = "x"\nfeeds = ["y"]\n')
+
+    assert found == [
+        "feeds.toml:1:1: planet: write a table, like [planet] on a line of its own",
+        "feeds.toml:2:1: feeds[1]: write tables, each under [[feeds]]",
+    ]

@@ -85,11 +85,11 @@ def test_a_long_paragraph_is_cut_at_words_around_the_link() -> None:
 
     assert evidence is not None
     before, linked, after = evidence.excerpt
-    assert before.startswith("…before")
+    assert before.startswith("before")
     assert before.endswith("before ")
     assert linked == "here"
     assert after.startswith(" after")
-    assert after.endswith("after…")
+    assert after.endswith("after")
     assert len(before + after) < 300
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import build, publish
 from jobs.verify import Verification
-from tests.builders import NOON, PLANET, claim, planet, rss
+from tests.builders import NOON, PLANET, claim, entry, hours_ago, planet, rss, stored
 from tests.farm import Farm, Reply, Seen, farm
 
 
@@ -61,9 +63,7 @@ class World:
         return Verification(self.database, self._engines[1], self.children, policy, self.clock).run()
 
     def publish(self) -> int:
-        return publish(
-            self.database, tools.renderer_for(self.planet), self.planet.public, entries=self.planet.page.entries
-        )
+        return publish(self.database, tools.renderer_for(self.planet), self.planet.public)
 
     def page(self, path: str = "index.html") -> str:
         return (self.planet.public / path).read_text("utf-8")
@@ -225,17 +225,187 @@ def test_ten_posts_at_once_are_one_request_and_one_parse_each(world: Callable[..
     assert len(web.seen) == 10
 
 
-def test_feeds_of_a_sweep_that_is_told_to_stop_are_due_again(world: Callable[..., World], web: Farm) -> None:
-    here = world(*(feed_at(web, (f"/{n}", f"Post {n}", "x"), path=f"/feed{n}") for n in range(5)))
-    asked = iter([False] * 2 + [True] * 1000)
-    engine = tools.engine_for(here.planet)
+def test_a_sweep_that_is_told_to_stop_waits_for_nobody_and_gives_feeds_back(
+    world: Callable[..., World], web: Farm
+) -> None:
+    web.raw["/silent"] = _silent
+    here = world(f"{web.url}/silent", feed_at(web, ("/1", "One", "x")))
+    told = iter([False] * 3 + [True] * 100)
+    with tools.engine_for(here.planet) as engine:
+        Sweep(here.database, engine, here.children, tools.terms_for(here.planet), here.clock, lambda: next(told)).run()
 
-    Sweep(here.database, engine, here.children, tools.terms_for(here.planet), here.clock, lambda: next(asked)).run()
-    engine.close()
+    assert not [feed for feed in store.feeds.health(here.database) if feed.problem]
+    assert "/silent" in {seen.path for seen in web.seen}
+    assert {feed.url for feed in store.feeds.due(here.database, here.now, 10)} >= {f"{web.url}/silent"}
+
+
+def test_feeds_that_wait_for_a_slow_host_are_asked_once(world: Callable[..., World], web: Farm) -> None:
+    here = world(*(feed_at(web, (f"/{n}", f"Post {n}", "x"), path=f"/feed{n}") for n in range(20)))
+
+    def running_clock() -> datetime:  # every look at it is six minutes later: longer than any lease
+        return here.later(minutes=6).now
+
+    with tools.engine_for(here.planet) as engine:
+        store.feeds.due(here.database, here.now - timedelta(days=1), 1)
+        before = here.now
+        Sweep(
+            here.database,
+            engine,
+            here.children,
+            tools.terms_for(here.planet),
+            running_clock,
+            lambda: here.now > before + timedelta(minutes=55),
+        ).run()
+
+    paths = [seen.path for seen in web.seen]
+    assert len(paths) == len(set(paths))
+
+
+def test_one_crowded_host_does_not_keep_others_waiting(world: Callable[..., World], web: Farm) -> None:
+    crowd = [feed_at(web, (f"/{n}", f"Post {n}", "x"), path=f"/feed{n}") for n in range(12)]
+    with farm("127.0.0.2") as other:
+        here = world(*crowd, feed_at(other, ("/1", "Alone", "x")), more="[poll]\nat_once = 4\n")
+        with store.transaction(here.database):
+            here.database.execute(
+                "UPDATE feed SET next_poll_at = '2026-01-01T00:00:00.000000Z' WHERE url LIKE '%/feed_%'"
+            )
+
+        assert here.poll().fetched == 13
+
+
+def test_an_opaque_validator_of_any_bytes_goes_back_as_it_came(world: Callable[..., World], web: Farm) -> None:
+    def reply(seen: Seen) -> Reply:
+        return Reply(rss([(f"{web.url}/1", "One", "x")]), headers={"ETag": '"\xfc\x80"'})
+
+    web.routes["/feed"] = reply
+    here = world(f"{web.url}/feed", feed_at(web, ("/2", "Two", "x"), path="/other"))
 
     here.poll()
+    summary = here.later(hours=2).poll()
 
-    assert {feed.health for feed in store.feeds.health(here.database)} == {"healthy"}
+    assert summary.unchanged == 2
+    assert [seen.headers["if-none-match"] for seen in web.seen if "if-none-match" in seen.headers] == ['"\xfc\x80"']
+
+
+def test_entries_that_no_database_takes_hurt_nobody_else(world: Callable[..., World], web: Farm) -> None:
+    web.routes["/bad"] = Reply(
+        b'{"version": "https://jsonfeed.org/version/1.1", "title": "\\ud800", "items": [{"id": "\\ud800x", "url": "http://a/\\ud800",'
+        b' "title": "\\udfff", "content_html": "\\ud800", "tags": ["\\ud800"]}, {"id": "'
+        + b"y" * 5_000
+        + b'", "title": "Long"}]}'
+    )
+    here = world(f"{web.url}/bad", feed_at(web, ("/1", "Good", "x")))
+
+    summary = here.poll()
+    again = here.later(hours=2).poll()
+    here.publish()
+
+    assert (summary.fetched, summary.new_entries, again.failed) == (2, 3, 0)
+    assert "Good" in here.page()
+
+
+def test_a_guid_used_twice_is_one_entry_that_does_not_flip(world: Callable[..., World], web: Farm) -> None:
+    def body(extra: str) -> bytes:
+        items = "".join(f"<item><guid>same</guid><title>{title}</title></item>" for title in ("First", "Second"))
+        return f"<rss version='2.0'><channel>{items}{extra}</channel></rss>".encode()
+
+    web.routes["/feed"] = Reply(body(""))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = Reply(body("<item><guid>other</guid><title>Other</title></item>"))
+
+    summary = here.later(hours=2).poll()
+    here.publish()
+
+    assert summary.updated_entries == 0
+    assert "First" in here.page()
+    assert "Second" not in here.page()
+
+
+def test_a_long_feed_that_is_oldest_first_shows_its_new_posts(world: Callable[..., World], web: Farm) -> None:
+    def body(posts: int) -> bytes:
+        items = "".join(
+            f"<item><guid>{n}</guid><title>Post {n}</title><pubDate>{format_datetime(NOON - timedelta(hours=300 - n))}</pubDate></item>"
+            for n in range(posts)
+        )
+        return f"<rss version='2.0'><channel>{items}</channel></rss>".encode()
+
+    web.routes["/feed"] = Reply(body(250))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = Reply(body(251))
+
+    summary = here.later(hours=2).poll()
+    here.publish()
+
+    assert summary.new_entries == 1
+    assert "Post 250" in here.page()
+
+
+def test_an_answer_304_that_nobody_asked_for_is_no_success(world: Callable[..., World], web: Farm) -> None:
+    web.routes["/feed"] = Reply(status=304)
+    here = world(f"{web.url}/feed")
+
+    summary = here.poll()
+    feed_at(web, *((f"/{n}", f"Post {n}", "x") for n in range(9)))
+    here.later(hours=2).poll()
+    here.publish()
+
+    assert summary.failed == 1
+    assert len(re.findall("<article", here.page())) + here.page().count("<li dir") == 5
+
+
+def test_a_remark_is_no_failure_and_a_failure_shows(world: Callable[..., World], web: Farm) -> None:
+    address = feed_at(web, ("/1", "One", "text " * 50))
+    reply = web.routes["/feed"]
+    assert isinstance(reply, Reply)
+    web.routes["/feed"] = Reply(reply.body.replace(b"</channel>", b"<broken></channel>"))
+    here = world(address)
+    here.poll()
+    here.publish()
+    with_remark = here.page()
+
+    web.routes["/feed"] = Reply(b"", 500)
+    here.later(hours=2).poll()
+    here.publish()
+
+    assert "not well-formed" not in here.problem()
+    assert "can’t be read at the moment" not in with_remark
+    assert "can’t be read at the moment" in here.page()
+
+
+def test_a_base_that_nobody_can_resolve_against_costs_links_not_posts(world: Callable[..., World], web: Farm) -> None:
+    web.routes["/feed"] = Reply(
+        rss([("http://999.1.1.1/x", "Odd", '<a href="/y">y</a>'), ("http://xn--a/", "Odder", "x")])
+    )
+    here = world(f"{web.url}/feed")
+
+    assert here.poll().new_entries == 2
+
+
+def test_the_front_page_never_leads_to_a_page_that_is_not_there(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/0", "Zero", "x")), more="[page]\nentries = 100\nper_feed_per_day = 100\n")
+    [feed] = [blog.id for blog in store.feeds.blogs(here.database)]
+    stored(here.database, feed, *(entry(str(n), published_at=hours_ago(n / 100)) for n in range(500)))
+    stops = iter([False, True])
+
+    publish(here.database, tools.renderer_for(here.planet), here.planet.public, until=lambda: next(stops))
+
+    links = re.findall(r'<a class="u-url p-name" href="/(posts/[^"#]+)"', here.page())
+    assert len(links) == 100
+    assert not [link for link in links if not (here.planet.public / link / "index.html").exists()]
+
+
+def test_a_changed_setting_renders_the_page_again(world: Callable[..., World], web: Farm, tmp_path: Path) -> None:
+    address = feed_at(web, ("/1", "One", "x"), ("/2", "Two", "x"))
+    here = world(address)
+    here.poll()
+    here.publish()
+
+    here.configure(planet(tmp_path, [address], more="[page]\nentries = 1\n"))
+    here.publish()
+
+    assert len(re.findall("<article", here.page())) == 1
 
 
 # -- what bad input gets -----------------------------------------------------------------------------
@@ -483,12 +653,15 @@ def test_a_source_that_is_not_up_yet_is_tried_again(world: Callable[..., World],
 def test_many_sources_of_one_host_are_fetched_one_at_a_time(world: Callable[..., World], web: Farm) -> None:
     here = world(feed_at(web, ("/1", "Question", "x")))
     here.poll()
-    now, most = [0], [0]
+    now, most, lock = [0], [0], threading.Lock()
 
     def answer(seen: Seen) -> Reply:
-        now[0] += 1
-        most[0] = max(most[0], now[0])
-        now[0] -= 1
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.03)
+        with lock:
+            now[0] -= 1
         return Reply(
             f'<title>{seen.path}</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"}
         )
@@ -520,7 +693,10 @@ def test_whole_site_is_built_the_same(world: Callable[..., World], web: Farm, tm
     here.verify()
     here.publish()
 
-    build(here.database, tools.renderer_for(here.planet), tmp_path / "out", entries=40)
+    (tmp_path / "out/posts/99-gone").mkdir(parents=True)
+    (tmp_path / "out/posts/99-gone/index.html").write_text("gone")
+
+    build(here.database, tools.renderer_for(here.planet), tmp_path / "out")
 
     published = {
         str(path.relative_to(here.planet.public)): path.read_bytes()
@@ -545,6 +721,74 @@ def test_a_lost_folder_is_published_again(world: Callable[..., World], web: Farm
 
     assert "One" in here.page()
     assert "One" in here.post("One")
+
+
+def test_a_members_redirect_lends_nobody_its_name(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as stranger:
+        here = world(feed_at(web, ("/1", "Question", "x")))
+        here.poll()
+        spam = stranger.html("/spam", f'<title>Spam</title><a href="{web.url}/1">x</a>')
+        web.routes["/out"] = Reply(status=302, headers={"Location": spam})
+
+        here.ping(f"{web.url}/out", f"{web.url}/1")
+        here.verify()
+        here.publish()
+
+    assert store.mentions.counts(here.database)["held"] == 1
+    assert "Spam" not in here.post("Question")
+
+
+def test_a_redirect_to_a_blocked_site_is_rejected(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as blocked:
+        here = world(feed_at(web, ("/1", "Question", "x")), more='[linkbacks]\nblock = ["127.0.0.2"]\n')
+        here.poll()
+        spam = blocked.html("/spam", f'<title>Spam</title><a href="{web.url}/1">x</a>')
+        web.routes["/out"] = Reply(status=302, headers={"Location": spam})
+
+        here.ping(f"{web.url}/out", f"{web.url}/1")
+        here.verify()
+
+    assert store.mentions.counts(here.database)["rejected"] == 1
+
+
+def test_a_source_of_any_letters_is_verified(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    web.html("/%C3%A9lan", f'<title>Élan</title><a href="{web.url}/1">x</a>')
+    web.html("/plain", f'<title>Plain</title><a href="{web.url}/1">x</a>')
+
+    here.ping(f"{web.url}/élan", f"{web.url}/1")
+    here.ping(f"{web.url}/plain", f"{web.url}/1")
+
+    assert here.verify() == 2
+    assert store.mentions.counts(here.database)["published"] == 2
+
+
+def test_a_verification_that_never_ends_is_given_up(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")))
+    here.poll()
+    here.ping(f"{web.url}/answer", f"{web.url}/1")
+    for _ in range(8):  # each time its process is killed
+        store.mentions.take_pending(here.database, here.now, here.now + timedelta(minutes=2), 10, ())
+        here.later(minutes=3)
+
+    here.verify()
+
+    assert store.mentions.counts(here.database)["rejected"] == 1
+
+
+def test_a_post_whose_address_changes_keeps_one_thought_of_a_source(world: Callable[..., World], web: Farm) -> None:
+    body = rss([(f"{web.url}/1", "Question", "x")])
+    web.routes["/feed"] = Reply(body)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.html("/answer", f'<title>A</title><a href="{web.url}/1">x</a><a href="{web.url}/moved">x</a>')
+    here.ping(f"{web.url}/answer", f"{web.url}/1")
+    here.verify()
+    web.routes["/feed"] = Reply(body.replace(b"/1</link>", b"/moved</link>"))
+    here.later(hours=2).poll()
+
+    assert here.ping(f"{web.url}/answer", f"{web.url}/moved") is Refusal.ALREADY_THERE
 
 
 # -- the seed ----------------------------------------------------------------------------------------

@@ -292,6 +292,64 @@ def test_identical_pings_at_once_are_one_row_and_one_fetch(running: Callable[...
     assert len([seen for seen in web.seen if seen.path == "/answer"]) == 1
 
 
+def test_a_ping_that_is_not_verified_looks_pending_for_a_while(running: Callable[..., Running], web: Farm) -> None:
+    here = running()
+    eventually(here.has("Question"))
+    web.html("/nolink", "<title>No link</title>")
+
+    answer = here.ping(f"{web.url}/nolink")
+    eventually(lambda: _statuses(here) == ["rejected"])
+    status = re.search(r"http\S+/mentions/\S+", answer)
+
+    assert status is not None
+    assert "is being verified" in requests.get(status[0], timeout=5).text
+    assert requests.get(status[0], headers={"Accept": "application/json"}, timeout=5).json()["status"] == "pending"
+    assert here.get("mentions/unknown").status_code == 404
+
+
+def _statuses(here: Running) -> list[str]:
+    database = sqlite3.connect(here.folder / "data/planet.db")
+    try:
+        return [row[0] for row in database.execute("SELECT status FROM linkback")]
+    finally:
+        database.close()
+
+
+def test_a_planet_with_hanging_feeds_and_a_locked_store_ends_in_time(
+    running: Callable[..., Running], web: Farm
+) -> None:
+    def silent(_connection: object, over: threading.Event) -> None:
+        over.wait(60)
+
+    web.raw["/silent"] = silent
+    here = running(more=f'[[feeds]]\nurl = "{web.url}/silent"\n')
+    eventually(here.has("Question"))
+    eventually(lambda: "/silent" in {seen.path for seen in web.seen})
+
+    assert here.end() == 0
+
+    assert "work: stopped" in here.logged()
+    assert "serve: stopped" in here.logged()
+
+
+def test_a_locked_store_is_a_fault_and_nothing_is_acknowledged(running: Callable[..., Running]) -> None:
+    here = running()
+    eventually(here.has("Question"))
+    lock = sqlite3.connect(here.folder / "data/planet.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(xmlrpc.client.Fault) as fault:
+        here.ping("http://127.0.0.9/x")
+    assert here.get().status_code == 200
+    lock.execute("ROLLBACK")
+    lock.close()
+
+    assert fault.value.faultCode == -32400
+    assert _rows(here) == 0
+    here.ping("http://127.0.0.9/x")
+    assert _rows(here) == 1
+
+
 def test_hostile_bodies_are_faults_and_quick(running: Callable[..., Running]) -> None:
     here = running()
     eventually(here.has("Question"))
@@ -314,7 +372,7 @@ def test_an_edit_of_the_configuration_takes_effect(running: Callable[..., Runnin
     eventually(here.has("Second blog"))
     eventually(here.has("Planet Renamed"))
     here.config.write_text("broken")
-    eventually(lambda: "has mistakes; the last good configuration goes on" in here.logged())
+    eventually(lambda: "can't be used as it is now; the last good configuration goes on" in here.logged())
 
     assert here.has("Second blog")()
 
@@ -376,6 +434,7 @@ def test_poll_beside_a_working_planet_marks_feeds_due(running: Callable[..., Run
     here = running()
     eventually(here.has("Question"))
 
+    assert "another planet is at work" in refused(run(here.folder, "build"))
     result = run(here.folder, "poll")
 
     assert result.returncode == 0

@@ -26,7 +26,9 @@ def test_due_feeds_are_taken_once(database: Database) -> None:
 
 
 def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
-    plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {store.feeds._DUE}", ["x", 1]).fetchall())
+    plan = " ".join(
+        row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {store.feeds._DUE}", ["x", "[]", "[]", 1]).fetchall()
+    )
 
     assert "feed_due" in plan
 
@@ -38,16 +40,25 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
             f"{store.entries._POSTS} {store.entries._SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT 40",
             "entry_river",
         ),
-        ("SELECT id FROM entry WHERE url_key = 'x'", "entry_url"),
-        (store.mentions._ANY_PENDING.replace("?", "'x'"), "linkback_to_verify"),
-        ("SELECT id FROM linkback WHERE source_key = 'a' AND target_key = 'b'", "sqlite_autoindex_linkback"),
+        (store.entries._TARGET, "entry_url"),
+        (store.mentions._PENDING, "linkback_to_verify"),
+        (store.mentions._FIND, "sqlite_autoindex_linkback"),
+        (store.feeds._MEMBERS, "feed_territory"),
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
-    plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
+    statement = query.replace("?", "1")
+    plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
 
     assert index in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_feeds_under_way_and_crowded_hosts_are_left_for_later(database: Database) -> None:
+    one, _two = subscribed(database, "http://a.test/1", "http://b.test/2")
+
+    assert [feed.id for feed in store.feeds.due(database, NOON, 10, under_way=[one], crowded=["b.test"])] == []
+    assert len(store.feeds.due(database, NOON, 10)) == 2
 
 
 def test_a_feed_that_leaves_the_configuration_leaves_the_page(database: Database) -> None:
@@ -241,8 +252,8 @@ def test_thoughts_are_numbered_in_order_of_time(database: Database) -> None:
     with store.transaction(database):
         for name, hours in (("later", 1), ("first", 3), ("rejected", 2)):
             made = claim(f"http://{name}.test/", "http://blog.test/1/", hours_ago(hours))
-            store.mentions.add(database, made, id, "key", None, token=name)
-            known = store.mentions.find(database, made.source, "key")
+            store.mentions.add(database, made, id, None, token=name)
+            known = store.mentions.find(database, made.source, id)
             assert known is not None
             status = Status.REJECTED if name == "rejected" else Status.PUBLISHED
             store.mentions.settle(database, known.id, status, Evidence(name, ("", "x", "")), "", NOON)
@@ -258,8 +269,8 @@ def test_one_source_host_is_verified_one_at_a_time(database: Database) -> None:
     [id] = stored(database, feed, entry("1"))
     with store.transaction(database):
         for number in range(5):
-            store.mentions.add(database, claim(f"http://s.test/{number}", "x"), id, "key", None, token=str(number))
-        store.mentions.add(database, claim("http://t.test/", "x"), id, "key", None, token="t")
+            store.mentions.add(database, claim(f"http://s.test/{number}", "x"), id, None, token=str(number))
+        store.mentions.add(database, claim("http://t.test/", "x"), id, None, token="t")
 
     taken = store.mentions.take_pending(database, NOON, hours_ago(-1), 10, ())
 

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from aggregator.content_coding import decode
 from aggregator.errors import FeedUnreadable
 from aggregator.feeds import json_feed, xml_feed
-from aggregator.markup import clean, count_words, plain
+from aggregator.feeds.dates import EARLIEST
+from aggregator.markup import clean, count_words, plain, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
 from aggregator.urls import web_url
 
 MOST_ENTRIES = 200
 LEDE = 300
+LONGEST_GUID = 1_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
@@ -27,7 +30,7 @@ def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[s
     Raises: BodyRefused, FeedUnreadable.
     """
     feed = parse(decode(body, coding, max_bytes), content_type, url)
-    entries = feed.entries[:MOST_ENTRIES]
+    entries = _newest(feed.entries)
     hashed = [(entry, content_hash(entry)) for entry in entries]
     return Reading(
         title=plain(feed.title, is_html=True),
@@ -63,6 +66,26 @@ def content_hash(entry: ParsedEntry) -> bytes:
     """Return a digest of what readers would see of an entry; dates alone don't change it."""
     seen = (entry.url, entry.title, entry.author, entry.html, *entry.tags)
     return hashlib.blake2b("\x1f".join(seen).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _newest(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
+    """The entries that count, newest first as far as dates tell; of a guid used twice, the first one counts."""
+    distinct: dict[str, ParsedEntry] = {}
+    for entry in entries:
+        guid = _guid(entry.guid)
+        distinct.setdefault(guid, replace(entry, guid=guid))
+    dated = [(entry.published_at or entry.updated_at, entry) for entry in distinct.values()]
+    if all(date for date, _ in dated):  # without dates, the order of the feed is all there is
+        dated.sort(key=lambda pair: pair[0] or EARLIEST, reverse=True)
+    return [entry for _, entry in dated[:MOST_ENTRIES]]
+
+
+def _guid(guid: str) -> str:
+    """A guid as it is stored: of bounded length, without what no database takes."""
+    guid = without_controls(guid).strip()
+    if len(guid) <= LONGEST_GUID:
+        return guid
+    return hashlib.blake2b(guid.encode(), digest_size=16).hexdigest()
 
 
 def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:

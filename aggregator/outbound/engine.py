@@ -119,6 +119,14 @@ class Engine:
         self._per_host_running: Counter[str] = Counter()
         self._waiting: defaultdict[str, deque[_Transfer]] = defaultdict(deque)
 
+    def __enter__(self) -> Engine:
+        """Use it; it is closed at the end."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close every connection."""
+        self.close()
+
     def sweep(self, more: Callable[[int], Sequence[Request]]) -> Generator[list[Landed], None, None]:
         """Fetch whatever `more(room)` gives, and yield what has landed, at least ten times a second.
 
@@ -129,7 +137,7 @@ class Engine:
         try:
             while True:
                 landed: list[Landed] = []
-                under_way = len(self._running) + self._waiting_count()
+                under_way = len(self._running)  # those that wait for their host's turn take nobody's room
                 room = self._at_once - under_way
                 if not under_way or (room >= self._at_once / 4 and time.monotonic() >= ask_again_at):
                     requests = more(room)
@@ -149,6 +157,14 @@ class Engine:
         with closing(self.sweep(lambda _room: [queue.pop()] if queue else [])) as sweep:
             return next(outcome for landed in sweep for _, outcome in landed)
 
+    def crowded_hosts(self) -> set[str]:
+        """Return the hosts at which requests wait for their turn; more of theirs had better not be asked for."""
+        return set(self._waiting)
+
+    def bytes_under_way(self) -> int:
+        """Return how much of unfinished bodies is in memory."""
+        return sum(len(transfer.body) for transfer in self._running.values())
+
     def close(self) -> None:
         """Close every connection."""
         self._abandon()
@@ -160,9 +176,6 @@ class Engine:
 
     # -- admission ---------------------------------------------------------------------------------
 
-    def _waiting_count(self) -> int:
-        return sum(map(len, self._waiting.values()))
-
     def _admit(self, request: Request, landed: list[Landed]) -> None:
         transfer = _Transfer(request, request.url, host_of(request.url), time.monotonic() + request.seconds)
         if refusal := url_refusal(request.url):
@@ -170,12 +183,17 @@ class Engine:
         elif self._per_host_running[transfer.host] >= self._per_host:
             self._waiting[transfer.host].append(transfer)
         else:
-            self._start(transfer)
+            self._start(transfer, landed)
 
-    def _start(self, transfer: _Transfer) -> None:
-        self._per_host_running[transfer.host] += 1
+    def _start(self, transfer: _Transfer, landed: list[Landed]) -> None:
         handle = self._idle.pop() if self._idle else self._new_handle()
-        self._aim(handle, transfer)
+        try:
+            self._aim(handle, transfer)
+        except (ValueError, pycurl.error) as error:  # one request that can't be written hurts no other
+            self._idle.append(handle)
+            landed.append((transfer.request, NoAnswer("broken", f"it can't be asked for: {error}")))
+            return
+        self._per_host_running[transfer.host] += 1
         self._running[handle] = transfer
         self._multi.add_handle(handle)
 
@@ -207,7 +225,11 @@ class Engine:
         is_first_host = transfer.host == host_of(request.url)
         handle.setopt(
             pycurl.HTTPHEADER,
-            [f"{name}: {value}" for name, value in request.headers if is_first_host or not _is_for_one_host(name)],
+            [
+                f"{name}: {value}".encode("latin-1")
+                for name, value in request.headers
+                if is_first_host or not _is_for_one_host(name)
+            ],
         )
 
     def _opener(self, transfer: _Transfer) -> Callable[..., Any]:
@@ -267,10 +289,10 @@ class Engine:
 
     def _land(self, handle: Any, message: str, code: int, landed: list[Landed]) -> None:
         transfer = self._running.pop(handle)
-        location = transfer.headers.get("location", "")
+        location = _as_utf8(transfer.headers.get("location", ""))
         self._multi.remove_handle(handle)
         self._idle.append(handle)
-        self._leave(transfer.host)
+        self._leave(transfer.host, landed)
         if code:
             landed.append((transfer.request, _failure(transfer, code, message)))
         elif transfer.status in _REDIRECTS and location:
@@ -307,9 +329,9 @@ class Engine:
         if self._per_host_running[transfer.host] >= self._per_host:
             self._waiting[transfer.host].append(transfer)
         else:
-            self._start(transfer)
+            self._start(transfer, landed)
 
-    def _leave(self, host: str) -> None:
+    def _leave(self, host: str, landed: list[Landed]) -> None:
         self._per_host_running[host] -= 1
         if self._per_host_running[host] <= 0:
             del self._per_host_running[host]
@@ -319,7 +341,7 @@ class Engine:
                 del self._waiting[host]
             if not transfer.hops:  # its clock starts when its turn comes
                 transfer.ends_at = time.monotonic() + transfer.request.seconds
-            self._start(transfer)
+            self._start(transfer, landed)
 
     def _abandon(self) -> None:
         for handle in list(self._running):
@@ -343,6 +365,14 @@ class _Descriptor:
         os.close(self._number)
 
 
+def _as_utf8(header: str) -> str:
+    """A Location with bytes beyond ASCII is UTF-8 in practice."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return header
+
+
 def _is_for_one_host(name: str) -> bool:
     """Validators and credentials mean nothing to another host."""
     return name.lower() in ("if-none-match", "if-modified-since", "authorization", "cookie")
@@ -354,10 +384,8 @@ def _header_reader(transfer: _Transfer) -> Callable[[bytes], int | None]:
         if transfer.header_bytes > MOST_HEADER_BYTES:
             transfer.too_large = True
             return -1
-        try:
-            text = line.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            text = line.decode("latin-1").strip()
+        # Latin-1 loses no byte: a validator goes back exactly as it came.
+        text = line.decode("latin-1").strip()
         if text.startswith("HTTP/"):
             parts = text.split(None, 2)
             transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0

@@ -16,7 +16,7 @@ from linkbacks.claims import Rules
 
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
-from aggregator.errors import ConfigBroken, PlanetError
+from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App, Receive, Scope, Send
 from aggregator.serve.intake import Intake
@@ -70,6 +70,9 @@ class _WebHalf:
         self._clock = clock
         self._intake = Intake(config.current.data, self._rules)
         self._loop = asyncio.get_running_loop()
+        self._database = store.open_store(config.current.data)
+        # Before the first page is read: whatever is published from now on is noticed.
+        self._seen = store.pages.generation(self._database)
         self._take_on(config.current)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -84,6 +87,7 @@ class _WebHalf:
         self._stop.set()
         self._thread.join()
         self._intake.close()
+        self._database.close()
 
     def _take_on(self, planet: Planet) -> None:
         self._pages = Pages(planet.public, f"{planet.masthead.url}xmlrpc")
@@ -100,23 +104,27 @@ class _WebHalf:
 
     def _watch(self) -> None:
         """Drop pages from memory when they have been published anew; take on an edited configuration."""
-        database = store.open_store(self._config.current.data)
-        seen = store.pages.generation(database)
+        told = ""
         while not self._stop.wait(LOOK_EVERY):
             try:
-                with store.named_errors():
-                    latest = store.pages.generation(database)
-                    changed = store.pages.changed_since(database, seen) if latest != seen else []
-                if changed:
-                    self._loop.call_soon_threadsafe(self._drop, changed)
-                seen = latest
-                if self._config.refresh():
-                    self._loop.call_soon_threadsafe(self._take_on, self._config.current)
+                self._look()
+                told = ""
             except ConfigBroken:
                 continue  # the jobs half tells about the mistakes
-            except PlanetError as error:
-                log.error("%s", error)
-        database.close()
+            except Exception as error:  # whatever it is, pages must not grow old in silence
+                if str(error) != told:
+                    log.error("%s", error)
+                told = str(error)
+
+    def _look(self) -> None:
+        with store.named_errors():
+            latest = store.pages.generation(self._database)
+            if latest != self._seen:
+                changed = store.pages.changed_since(self._database, self._seen)
+                self._loop.call_soon_threadsafe(self._drop, changed)
+                self._seen = latest
+        if self._config.refresh():
+            self._loop.call_soon_threadsafe(self._take_on, self._config.current)
 
     def _drop(self, changed: list[str]) -> None:
         self._pages.drop(changed)

@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,8 @@ from starlette.routing import Route
 
 from aggregator import store
 from aggregator.config import Planet
-from aggregator.errors import PlanetError
+from aggregator.errors import PlanetError, StoreFailed
+from aggregator.model import Mention, Status
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.site import Renderer
@@ -30,6 +32,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 5
+# Longer than all retries of a verification together.
+REVEAL_AFTER = timedelta(hours=2)
 _SAFETY = {name.decode(): value.decode() for name, value in SAFETY}
 _NO_SUCH_PAGE = (
     "There is no such page",
@@ -92,21 +96,23 @@ class App:
         return Response(answer, headers={"Content-Type": calls.CONTENT_TYPE.decode()})
 
     async def _mention(self, request: Request) -> Response:
-        token = request.path_params["token"]
-        mention = await asyncio.to_thread(self._find_mention, token)
+        try:
+            mention = await asyncio.to_thread(self._find_mention, request.path_params["token"])
+        except PlanetError as error:
+            log.error("%s", error)
+            return _unavailable(self._waking)
         if mention is None:
             return _as_response(self._missing, 404)
         if "application/json" in request.headers.get("accept", ""):
             known = {"source": mention.source, "target": mention.target, "status": mention.status}
             return JSONResponse(known, headers=_SAFETY)
-        page = page_of("mention.html", self._renderer.mention(mention))
-        return _as_response(page, 200)
+        return _as_response(page_of("mention.html", self._renderer.mention(mention)), 200)
 
     async def _healthz(self, _request: Request) -> Response:
         try:
             await asyncio.to_thread(self._find_mention, "")
-        except PlanetError as error:
-            return JSONResponse({"status": "failing", "reasons": [str(error)]}, status_code=503)
+        except StoreFailed as error:
+            return JSONResponse({"status": "failing", "reasons": [error.reason]}, status_code=503)
         return JSONResponse({"status": "ok"})
 
     async def _else(self, request: Request) -> Response:
@@ -117,18 +123,20 @@ class App:
         if page is not None:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
-            response = _as_response(self._waking, 503)
-            response.headers["Retry-After"] = "5"
-            return response
+            return _unavailable(self._waking)
         return _as_response(self._missing, 404)
 
-    def _find_mention(self, token: str) -> Any:
+    def _find_mention(self, token: str) -> Mention | None:
         database = store.open_store(self._data)
         try:
             with store.named_errors():
-                return store.mentions.mention(database, token)
+                mention = store.mentions.mention(database, token)
         finally:
             database.close()
+        # When a no comes says nothing about why: a closed port, an error and a page without the link look alike.
+        if mention and mention.status is Status.REJECTED and self._clock() < mention.asked_at + REVEAL_AFTER:
+            return replace(mention, status=Status.PENDING)
+        return mention
 
 
 async def _body(request: Request) -> bytes | None:
@@ -153,11 +161,13 @@ async def _send_page(page: Page, status: int, scope: Scope, send: Send) -> None:
             accepts = value
         elif name == b"if-none-match":
             known = value
+    squeezed = bool(page.compressed) and _takes_gzip(accepts)
     if known and page.is_known_to(known):
-        await send({"type": "http.response.start", "status": 304, "headers": page.unchanged_headers})
+        unchanged = page.unchanged_compressed_headers if squeezed else page.unchanged_headers
+        await send({"type": "http.response.start", "status": 304, "headers": unchanged})
         await send({"type": "http.response.body", "body": b""})
         return
-    if page.compressed and _takes_gzip(accepts):
+    if squeezed:
         body, headers = page.compressed, page.compressed_headers
     else:
         body, headers = page.body, page.headers
@@ -173,6 +183,12 @@ def _takes_gzip(accept_encoding: bytes) -> bool:
         if coding == b"gzip":
             return not weight or weight.strip(b"0.") != b""
     return False
+
+
+def _unavailable(page: Page) -> Response:
+    response = _as_response(page, 503)
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def _as_response(page: Page, status: int) -> Response:

@@ -20,6 +20,8 @@ from aggregator.model import Claim
 log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
+# WordPress hangs up after three seconds.
+WAIT_FOR_LOCK = 2.0
 
 _Waiting = tuple[Claim, "asyncio.Future[Decision]"]
 
@@ -73,7 +75,7 @@ class Intake:
     def _decide(self, claims: list[Claim]) -> list[Decision] | PlanetError:
         try:
             if self._database is None:
-                self._database = store.open_store(self._data, synchronous="FULL")
+                self._database = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
             rules = self._rules()
             with store.transaction(self._database):
                 decisions = [accept(self._database, claim, rules) for claim in claims]

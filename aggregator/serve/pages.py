@@ -49,6 +49,7 @@ class Page:
     headers: Headers
     compressed_headers: Headers
     unchanged_headers: Headers
+    unchanged_compressed_headers: Headers
 
     def is_known_to(self, if_none_match: bytes) -> bool:
         """Tell whether a client that sends this If-None-Match has the page already (RFC 9110, 13.1.2)."""
@@ -78,6 +79,7 @@ def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: 
             (b"content-length", b"%d" % len(compressed)),
         ],
         unchanged_headers=[(b"etag", etag), *always],
+        unchanged_compressed_headers=[(b"etag", _compressed_tag(etag)), *always],
     )
 
 

@@ -8,8 +8,6 @@ from pathlib import Path, PurePosixPath
 
 from aggregator.errors import StoreFailed
 
-_UNFINISHED = ".planet-new"
-
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files (path below `folder` to content); a reader sees each as it was or as it is, never half.
@@ -18,7 +16,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     for name, content in files.items():
         path = folder / name
-        unfinished = path.with_name(path.name + _UNFINISHED)
+        # A name that is never served, and that no other process uses.
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(content)
@@ -37,6 +36,11 @@ def remove(folder: Path, names: Iterable[str]) -> None:
                 (folder / parent).rmdir()
             except OSError:
                 break
+
+
+def names(folder: Path, below: str) -> set[str]:
+    """Return the names of all files below a part of the folder."""
+    return {path.relative_to(folder).as_posix() for path in (folder / below).rglob("*") if path.is_file()}
 
 
 def read(folder: Path, name: str) -> bytes | None:

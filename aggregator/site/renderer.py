@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from aggregator import __version__
 from aggregator.markup import without_controls
 from aggregator.model import Blog, Masthead, Mention, Post, Status, Thought
 from aggregator.site import words
@@ -72,8 +73,14 @@ class Renderer:
     """Renders every page of one planet."""
 
     def __init__(
-        self, masthead: Masthead, *, content: Literal["full", "excerpt"] = "full", per_feed_per_day: int = 3
+        self,
+        masthead: Masthead,
+        *,
+        content: Literal["full", "excerpt"] = "full",
+        per_feed_per_day: int = 3,
+        entries: int = 40,
     ) -> None:
+        self.entries = entries
         self._masthead = masthead
         self._content = content
         self._per_feed_per_day = per_feed_per_day
@@ -81,17 +88,8 @@ class Renderer:
         self._root = urlsplit(masthead.url).path or "/"
         self._static = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
         self._environment = self._new_environment()
-
-    @property
-    def fingerprint(self) -> str:
-        """What every page depends on beside its values; when it changes, all are rendered again."""
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((self._masthead, self._content, self._per_feed_per_day)).encode())
-        for path in sorted((_HERE / "templates").iterdir()):
-            digest.update(path.read_bytes())
-        for content in self._static.values():
-            digest.update(content)
-        return digest.hexdigest()
+        # What every page depends on beside its values; when it changes, all are rendered again.
+        self.fingerprint = self._fingerprint()
 
     def static(self) -> dict[str, bytes]:
         """Return the stylesheet and the icon."""
@@ -109,6 +107,8 @@ class Renderer:
                 here="river",
                 days=_days(posts, self._zone, self._per_feed_per_day),
                 echoes=thoughts,
+                young=sum(blog.enabled for blog in blogs),
+                failing=sum(blog.enabled and blog.is_failing for blog in blogs),
                 blogs=blogs,
                 roll=_roll(blogs, posts),
                 discussed=discussed[:_MOST_DISCUSSED],
@@ -131,6 +131,15 @@ class Renderer:
     def notice(self, headline: str, explanation: str) -> bytes:
         """Return a page that says one thing, such as that there is no such page."""
         return self._page("notice.html", headline=headline, explanation=explanation)
+
+    def _fingerprint(self) -> str:
+        settings = (__version__, self._masthead, self._content, self._per_feed_per_day, self.entries)
+        digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
+        for path in sorted((_HERE / "templates").iterdir()):
+            digest.update(path.read_bytes())
+        for content in self._static.values():
+            digest.update(content)
+        return digest.hexdigest()
 
     def _page(self, template: str, **values: Any) -> bytes:
         text = self._environment.get_template(template).render(
@@ -157,6 +166,7 @@ class Renderer:
             rfc3339=words.rfc3339,
             headline=words.headline,
             minutes=words.minutes,
+            quoted=words.quoted,
             initials=words.initials,
             hue=words.hue,
             kind_name=words.kind_name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from aggregator.markup import shortened
@@ -37,12 +37,17 @@ def full_time(instant: datetime, zone: ZoneInfo) -> str:
 
 def rfc3339(instant: datetime) -> str:
     """Return an instant as Atom writes it (RFC 3339, whole seconds)."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def headline(post: Post) -> str:
     """Return the title of a post, or how it begins when it has none."""
     return post.title or shortened(post.lede, 70) or "Untitled"
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotation marks; those inside it become single ones."""
+    return f"“{text.replace('“', '‘').replace('”', '’')}”"
 
 
 def minutes(post: Post) -> int:

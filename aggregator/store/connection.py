@@ -18,7 +18,9 @@ WAIT_FOR_LOCK = 10.0
 FILE_NAME = "planet.db"
 
 
-def open_store(folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> Database:
+def open_store(
+    folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL", wait_for_lock: float = WAIT_FOR_LOCK
+) -> Database:
     """Open the database in `folder`, creating and migrating it as needed. For one thread at a time.
 
     `synchronous` FULL makes a commit survive a power cut; NORMAL survives a killed process.
@@ -29,7 +31,7 @@ def open_store(folder: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL
     with named_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         database = Database(
-            sqlite3.connect(path, timeout=WAIT_FOR_LOCK, check_same_thread=False), execute_plugins=False
+            sqlite3.connect(path, timeout=wait_for_lock, check_same_thread=False), execute_plugins=False
         )
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA foreign_keys = ON")

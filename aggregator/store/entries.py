@@ -91,13 +91,15 @@ def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
 
 
 def target(database: Database, url: str) -> int | None:
-    """Return the id of the shown post with this address (compared as canonical URLs), the oldest one, or None."""
-    row = database.execute(
-        "SELECT entry.id FROM entry JOIN feed ON feed.id = entry.feed_id"
-        " WHERE url_key = ? AND feed.removed_at IS NULL ORDER BY entry.id LIMIT 1",
-        [canonical(url)],
-    ).fetchone()
+    """Return the id of the post with this address (compared as canonical URLs), shown or not; the oldest, or None."""
+    row = database.execute(_TARGET, [canonical(url)]).fetchone()
     return row and int(row[0])
+
+
+_TARGET = (
+    "SELECT entry.id FROM entry JOIN feed ON feed.id = entry.feed_id"
+    " WHERE url_key = ? AND feed.removed_at IS NULL ORDER BY entry.id LIMIT 1"
+)
 
 
 def is_shown(database: Database, id: int) -> bool:

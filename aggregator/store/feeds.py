@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
 
-from aggregator.cadence import taken
+from aggregator.cadence import LEASE
 from aggregator.model import Blog, DueFeed, FeedHealth, PollState, Subscription
 from aggregator.store import stale
 from aggregator.store.connection import to_instant, to_text, transaction
@@ -34,21 +34,26 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
             stale.mark_river(database)
 
 
-def due(database: Database, now: datetime, limit: int) -> list[DueFeed]:
-    """Take up to `limit` feeds that may be polled now; each is marked as taken, lest it is taken twice."""
-    if not count_due(database, now):
-        return []
-    with transaction(database):
-        rows = list(database.query(_DUE, [to_text(now), limit]))
-        for row in rows:
-            lease = taken(_state(row), now).next_poll_at
-            database.execute("UPDATE feed SET next_poll_at = ? WHERE id = ?", [to_text(lease), row["id"]])
+def due(
+    database: Database, now: datetime, limit: int, *, under_way: Collection[int] = (), crowded: Collection[str] = ()
+) -> list[DueFeed]:
+    """Take up to `limit` feeds that may be polled now; each is marked as taken, lest it is taken twice.
+
+    Feeds `under_way` and those of `crowded` hosts are left for later.
+    """
+    rows = list(database.query(_DUE, [to_text(now), json.dumps(list(under_way)), json.dumps(list(crowded)), limit]))
+    if rows:
+        lease = to_text(now + LEASE)
+        with transaction(database):
+            database.conn.executemany(
+                "UPDATE feed SET next_poll_at = ?, is_taken = 1 WHERE id = ?", ((lease, row["id"]) for row in rows)
+            )
     return [
         DueFeed(
             id=row["id"],
             url=row["url"],
             every=timedelta(seconds=row["every"]) if row["every"] else None,
-            is_new=row["last_good_at"] is None,
+            is_new=not row["has_entries"],
             state=_state(row),
         )
         for row in rows
@@ -56,16 +61,26 @@ def due(database: Database, now: datetime, limit: int) -> list[DueFeed]:
 
 
 _DUE = (
-    "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, last_good_at,"
-    " failing_since, asked_for, status, failures, problem FROM feed"
-    " WHERE enabled AND removed_at IS NULL AND next_poll_at <= ? ORDER BY next_poll_at LIMIT ?"
+    "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, failing_since, asked_for,"
+    " status, failures, problem, EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id) AS has_entries FROM feed"
+    " WHERE enabled AND removed_at IS NULL AND next_poll_at <= ?"
+    " AND id NOT IN (SELECT value FROM json_each(?)) AND host NOT IN (SELECT value FROM json_each(?))"
+    " ORDER BY next_poll_at LIMIT ?"
 )
 
 
 def give_back(database: Database, ids: Iterable[int], now: datetime) -> None:
     """Let feeds that were taken and not polled be due at once, as they were."""
     with transaction(database):
-        database.conn.executemany("UPDATE feed SET next_poll_at = ? WHERE id = ?", ((to_text(now), id) for id in ids))
+        database.conn.executemany(
+            "UPDATE feed SET next_poll_at = ?, is_taken = 0 WHERE id = ?", ((to_text(now), id) for id in ids)
+        )
+
+
+def take_back(database: Database, now: datetime) -> None:
+    """Let feeds be due whose poll was cut off with its process; for the one who polls, at its start."""
+    with transaction(database):
+        database.execute("UPDATE feed SET next_poll_at = ?, is_taken = 0 WHERE is_taken", [to_text(now)])
 
 
 def make_due(database: Database, now: datetime) -> int:
@@ -88,8 +103,11 @@ def count_due(database: Database, now: datetime) -> int:
 
 def record_state(database: Database, id: int, state: PollState, *, is_good: bool) -> None:
     """Store what a poll left; inside a transaction."""
+    was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
+    if was_failing and bool(was_failing[0]) != (state.failures > 0):
+        stale.mark_river(database)  # it names the blogs that can't be read
     database.execute(
-        "UPDATE feed SET etag = ?, last_modified = ?, body_hash = ?, next_poll_at = ?, last_poll_at = ?,"
+        "UPDATE feed SET is_taken = 0, etag = ?, last_modified = ?, body_hash = ?, next_poll_at = ?, last_poll_at = ?,"
         " failing_since = ?, asked_for = ?, status = ?, failures = ?, problem = ?,"
         " last_good_at = CASE WHEN ? THEN ? ELSE last_good_at END WHERE id = ?",
         [
@@ -137,9 +155,10 @@ def blogs(database: Database) -> list[Blog]:
 
 
 BLOG_COLUMNS = (
-    "feed.id AS blog_id, feed.slug AS blog_slug, feed.url AS blog_url, feed.site AS blog_site, feed.name AS blog_name,"
-    " feed.title AS blog_title, feed.home AS blog_home, feed.tags AS blog_tags, feed.problem AS blog_problem,"
-    " feed.enabled AS blog_enabled, feed.author AS blog_author, feed.content AS blog_content"
+    "feed.id AS blog_id, feed.slug AS blog_slug, feed.url AS blog_url, feed.site AS blog_site,"
+    " feed.territory AS blog_territory, feed.name AS blog_name, feed.title AS blog_title, feed.home AS blog_home,"
+    " feed.tags AS blog_tags, feed.failures AS blog_failures, feed.enabled AS blog_enabled,"
+    " feed.author AS blog_author, feed.content AS blog_content"
 )
 
 
@@ -150,20 +169,21 @@ def blog_of(row: dict[str, Any]) -> Blog:
         slug=row["blog_slug"],
         name=row["blog_name"] or row["blog_title"] or host_of(row["blog_url"]),
         url=row["blog_url"],
-        home=row["blog_home"] or row["blog_site"],
+        home=row["blog_site"] or row["blog_home"] or row["blog_territory"],
         tags=tuple(json.loads(row["blog_tags"])),
-        problem=row["blog_problem"],
+        is_failing=row["blog_failures"] > 0,
         enabled=bool(row["blog_enabled"]),
     )
 
 
 def member_at(database: Database, url: str) -> int | None:
     """Return the id of the feed under whose site a page lies, the closest one, or None."""
-    rows = database.execute(
-        "SELECT id, site FROM feed WHERE removed_at IS NULL AND site_host = ?", [host_of(url)]
-    ).fetchall()
-    near = [(len(site), id) for id, site in rows if is_under(url, site)]
+    rows = database.execute(_MEMBERS, [host_of(url)]).fetchall()
+    near = [(len(territory), id) for id, territory in rows if is_under(url, territory)]
     return max(near)[1] if near else None
+
+
+_MEMBERS = "SELECT id, territory FROM feed WHERE removed_at IS NULL AND territory_host = ?"
 
 
 def health(database: Database) -> list[FeedHealth]:
@@ -198,18 +218,21 @@ ORDER BY health = 'failing' DESC, health = 'disabled', name COLLATE NOCASE
 
 def _upsert(database: Database, subscription: Subscription, now: datetime) -> None:
     database.execute(
-        "INSERT INTO feed (url, host, slug, site, site_host, name, author, tags, content, every, enabled, next_poll_at)"
-        " VALUES (:url, :host, :slug, :site, :site_host, :name, :author, :tags, :content, :every, :enabled, :now)"
-        " ON CONFLICT (url) DO UPDATE SET site = excluded.site, site_host = excluded.site_host,"
-        " name = excluded.name, author = excluded.author,"
+        "INSERT INTO feed (url, host, slug, site, territory, territory_host, name, author, tags, content, every,"
+        " enabled, next_poll_at)"
+        " VALUES (:url, :host, :slug, :site, :territory, :territory_host, :name, :author, :tags, :content, :every,"
+        " :enabled, :now)"
+        " ON CONFLICT (url) DO UPDATE SET site = excluded.site, territory = excluded.territory,"
+        " territory_host = excluded.territory_host, name = excluded.name, author = excluded.author,"
         " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"
         " removed_at = NULL",
         {
             "url": subscription.url,
             "host": host_of(subscription.url),
             "slug": _free_slug(database, subscription),
-            "site": subscription.territory,
-            "site_host": host_of(subscription.territory),
+            "site": subscription.site,
+            "territory": subscription.territory,
+            "territory_host": host_of(subscription.territory),
             "name": subscription.name,
             "author": subscription.author,
             "tags": json.dumps(subscription.tags),

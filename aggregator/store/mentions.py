@@ -25,25 +25,20 @@ class Known:
     status: Status
 
 
-def target_key(database: Database, entry_id: int) -> str:
-    """Return the one key of a post as a target, whichever of its addresses was named."""
-    row = database.execute("SELECT url_key FROM entry WHERE id = ?", [entry_id]).fetchone()
-    return str(row[0]) or f"entry:{entry_id}"
-
-
-def find(database: Database, source: str, key: str) -> Known | None:
-    """Return the linkback from `source` to the target with this key, if there is one."""
-    row = database.execute(
-        "SELECT id, token, status FROM linkback WHERE source_key = ? AND target_key = ?", [canonical(source), key]
-    ).fetchone()
+def find(database: Database, source: str, entry_id: int) -> Known | None:
+    """Return the linkback from `source` to a post, whichever of the post's addresses it names."""
+    row = database.execute(_FIND, [canonical(source), entry_id]).fetchone()
     return Known(row[0], row[1], Status(row[2])) if row else None
 
 
-def add(database: Database, claim: Claim, entry_id: int, key: str, feed_id: int | None, token: str) -> None:
+_FIND = "SELECT id, token, status FROM linkback WHERE source_key = ? AND entry_id = ?"
+
+
+def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, token: str) -> None:
     """Store a claim that is new, to be verified now; inside a transaction."""
     database.execute(
-        "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, target_key, protocols,"
-        " status, received_at, next_try_at, feed_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols,"
+        " status, received_at, asked_at, next_try_at, feed_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             token,
             entry_id,
@@ -51,9 +46,9 @@ def add(database: Database, claim: Claim, entry_id: int, key: str, feed_id: int 
             canonical(claim.source),
             host_of(claim.source),
             claim.target,
-            key,
             json.dumps([claim.protocol]),
             Status.PENDING,
+            to_text(claim.received_at),
             to_text(claim.received_at),
             to_text(claim.received_at),
             feed_id,
@@ -63,11 +58,20 @@ def add(database: Database, claim: Claim, entry_id: int, key: str, feed_id: int 
 
 def renew(database: Database, id: int, claim: Claim) -> None:
     """Verify a settled linkback once more, because its sender says so; inside a transaction."""
+    asked_at = to_text(claim.received_at)
     database.execute(
-        "UPDATE linkback SET status = ?, next_try_at = ?, attempts = 0, problem = '', target = ?,"
+        "UPDATE linkback SET status = ?, asked_at = ?, next_try_at = ?, attempts = 0, problem = '', target = ?,"
         " protocols = CASE WHEN EXISTS (SELECT 1 FROM json_each(protocols) WHERE value = ?) THEN protocols"
         " ELSE json_insert(protocols, '$[#]', ?) END WHERE id = ?",
-        [Status.PENDING, to_text(claim.received_at), claim.target, claim.protocol, claim.protocol, id],
+        [
+            Status.PENDING,
+            asked_at,
+            asked_at,
+            claim.target,
+            claim.protocol,
+            claim.protocol,
+            id,
+        ],
     )
 
 
@@ -75,33 +79,34 @@ def take_pending(
     database: Database, now: datetime, again_at: datetime, limit: int, busy_hosts: Collection[str]
 ) -> list[PendingLinkback]:
     """Take up to `limit` linkbacks to verify, one per source host; each comes again if nobody settles it."""
-    if not database.execute(_ANY_PENDING, [to_text(now)]).fetchone():
-        return []
-    with transaction(database):
-        rows = list(database.query(_PENDING, [to_text(now), json.dumps(list(busy_hosts)), limit]))
-        database.conn.executemany(
-            "UPDATE linkback SET next_try_at = ?, attempts = attempts + 1 WHERE id = ?",
-            ((to_text(again_at), row["id"]) for row in rows),
-        )
+    # Looked up without the write lock, and many rows at a time: one host may have a flood of them waiting.
+    rows = list(database.query(_PENDING, [to_text(now), json.dumps(list(busy_hosts)), 8 * limit]))
+    first_of_host = {row["source_host"]: row for row in reversed(rows)}
+    taken = list(first_of_host.values())[:limit]
+    if taken:
+        with transaction(database):
+            database.conn.executemany(
+                "UPDATE linkback SET next_try_at = ?, attempts = attempts + 1 WHERE id = ?",
+                ((to_text(again_at), row["id"]) for row in taken),
+            )
     return [
         PendingLinkback(
             id=row["id"],
             source=row["source"],
             targets=(row["target"], row["url"], f"/posts/{row['entry_id']}-{row['slug']}/"),
-            is_member=row["feed_id"] is not None,
+            feed_id=row["feed_id"],
             attempts=row["attempts"],
         )
-        for row in rows
+        for row in taken
     ]
 
 
-_ANY_PENDING = "SELECT 1 FROM linkback WHERE status = 'pending' AND next_try_at <= ? LIMIT 1"
 _PENDING = """
-SELECT linkback.id, source, target, entry_id, entry.url, entry.slug, linkback.feed_id, attempts, min(received_at)
-FROM linkback JOIN entry ON entry.id = entry_id
+SELECT linkback.id, source, source_host, target, entry_id, entry.url, entry.slug, linkback.feed_id, attempts
+FROM linkback INDEXED BY linkback_to_verify JOIN entry ON entry.id = entry_id
 WHERE linkback.status = 'pending' AND next_try_at <= ?
     AND source_host NOT IN (SELECT value FROM json_each(?))
-GROUP BY source_host ORDER BY next_try_at LIMIT ?
+ORDER BY next_try_at LIMIT ?
 """
 
 
@@ -146,7 +151,7 @@ def mention(database: Database, token: str) -> Mention | None:
     """Return what the sender of a ping may know, or None for an unknown token."""
     rows = list(
         database.query(
-            "SELECT token, source, target, linkback.status, received_at, settled_at, entry_id, slug"
+            "SELECT token, source, target, linkback.status, received_at, asked_at, entry_id, slug, hidden"
             " FROM linkback JOIN entry ON entry.id = entry_id WHERE token = ?",
             [token],
         )
@@ -154,16 +159,17 @@ def mention(database: Database, token: str) -> Mention | None:
     if not rows:
         return None
     row = rows[0]
-    received_at = to_instant(row["received_at"])
+    received_at, asked_at = to_instant(row["received_at"]), to_instant(row["asked_at"])
     assert received_at is not None
+    assert asked_at is not None
     return Mention(
         token=row["token"],
         source=row["source"],
         target=row["target"],
         status=Status(row["status"]),
         received_at=received_at,
-        settled_at=to_instant(row["settled_at"]),
-        post_path=f"/posts/{row['entry_id']}-{row['slug']}/",
+        asked_at=asked_at,
+        post_path=f"/posts/{row['entry_id']}-{row['slug']}/" if not row["hidden"] else "",
     )
 
 

@@ -21,8 +21,9 @@ CREATE TABLE feed (
     url           TEXT NOT NULL UNIQUE,
     host          TEXT NOT NULL,
     slug          TEXT NOT NULL UNIQUE,
-    site          TEXT NOT NULL,            -- its pages are this member's own
-    site_host     TEXT NOT NULL,
+    site          TEXT NOT NULL,            -- the operator's; may be empty
+    territory     TEXT NOT NULL,            -- pages under it are this member's own
+    territory_host TEXT NOT NULL,
     name          TEXT NOT NULL,            -- the operator's; empty: the feed's title
     author        TEXT NOT NULL,
     tags          TEXT NOT NULL,            -- JSON array
@@ -36,6 +37,7 @@ CREATE TABLE feed (
     last_modified TEXT NOT NULL DEFAULT '',
     body_hash     BLOB NOT NULL DEFAULT x'',
     next_poll_at  TEXT NOT NULL,
+    is_taken      INTEGER NOT NULL DEFAULT 0, -- by a poll that is under way
     last_poll_at  TEXT,
     last_good_at  TEXT,
     failing_since TEXT,
@@ -46,7 +48,7 @@ CREATE TABLE feed (
 ) STRICT;
 CREATE INDEX feed_due ON feed (next_poll_at) WHERE enabled AND removed_at IS NULL;
 CREATE INDEX feed_host ON feed (host) WHERE enabled AND removed_at IS NULL;
-CREATE INDEX feed_site ON feed (site_host) WHERE removed_at IS NULL;
+CREATE INDEX feed_territory ON feed (territory_host) WHERE removed_at IS NULL;
 CREATE TABLE entry (
     id            INTEGER PRIMARY KEY,
     feed_id       INTEGER NOT NULL REFERENCES feed (id) ON DELETE CASCADE,
@@ -79,10 +81,10 @@ CREATE TABLE linkback (
     source_key    TEXT NOT NULL,
     source_host   TEXT NOT NULL,
     target        TEXT NOT NULL,
-    target_key    TEXT NOT NULL,
     protocols     TEXT NOT NULL,            -- JSON array, in order of arrival
     status        TEXT NOT NULL,
     received_at   TEXT NOT NULL,
+    asked_at      TEXT NOT NULL,            -- when its sender last said so
     settled_at    TEXT,
     next_try_at   TEXT,
     attempts      INTEGER NOT NULL DEFAULT 0,
@@ -90,7 +92,7 @@ CREATE TABLE linkback (
     feed_id       INTEGER REFERENCES feed (id) ON DELETE SET NULL, -- the member it comes from
     title         TEXT NOT NULL DEFAULT '',
     excerpt       TEXT NOT NULL DEFAULT '["","",""]',
-    UNIQUE (source_key, target_key)
+    UNIQUE (source_key, entry_id)
 ) STRICT;
 CREATE INDEX linkback_to_verify ON linkback (next_try_at) WHERE status = 'pending';
 CREATE INDEX linkback_shown ON linkback (entry_id, received_at) WHERE status = 'published';

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlite_utils import Database
@@ -58,12 +59,15 @@ def mark_everything(database: Database) -> None:
     )
 
 
-def some(database: Database, limit: int) -> Stale:
-    """Return up to `limit` posts to render, newest first, and the river once no more are left."""
+def some(database: Database, limit: int, first: Collection[int] = ()) -> Stale:
+    """Return up to `limit` posts to render, newest first; those of `first` that are stale are always among them."""
     until = int(database.execute(f"SELECT {_NEXT_CHANGE}").fetchone()[0])
-    rows = database.execute("SELECT id FROM stale WHERE kind = 'post' ORDER BY id DESC LIMIT ?", [limit]).fetchall()
+    urgent = database.execute(
+        "SELECT id FROM stale WHERE kind = 'post' AND id IN (SELECT value FROM json_each(?))", [json.dumps(list(first))]
+    ).fetchall()
+    newest = database.execute("SELECT id FROM stale WHERE kind = 'post' ORDER BY id DESC LIMIT ?", [limit]).fetchall()
     river = database.execute("SELECT 1 FROM stale WHERE kind = 'river'").fetchone()
-    return Stale(tuple(row[0] for row in rows), river is not None, until)
+    return Stale(tuple({row[0]: None for row in urgent + newest}), river is not None, until)
 
 
 def settle(database: Database, rendered: Stale) -> None:

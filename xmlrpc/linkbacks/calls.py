@@ -14,7 +14,7 @@ from typing import Any
 from defusedxml.common import DefusedXmlException
 from defusedxml.xmlrpc import DefusedExpatParser
 
-LONGEST_BODY = 64_000
+LONGEST_BODY = 65_536
 DEEPEST = 32
 MOST_ELEMENTS = 1_000
 CONTENT_TYPE = b"text/xml; charset=utf-8"

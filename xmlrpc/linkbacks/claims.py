@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
 
@@ -38,6 +38,7 @@ def accept(database: Database, claim: Claim, rules: Rules) -> Decision:
     entry_id = post_at(database, claim.target, rules.planet_url)
     if entry_id is None:
         return Refusal.TARGET_UNKNOWN
+    claim = replace(claim, source=source, target=web_url(claim.target))
     member = store.feeds.member_at(database, source)
     if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
         return Refusal.SOURCE_DENIED
@@ -62,11 +63,10 @@ def post_at(database: Database, url: str, planet_url: str) -> int | None:
 
 def is_blocked(source: str, block: tuple[str, ...]) -> bool:
     """Tell whether a source's host, one above it, or a prefix of its address is blocked."""
-    host, key = host_of(source), canonical(source)
+    host = host_of(source)
     for entry in block:
         if "/" in entry:
-            prefix = canonical(entry if "://" in entry else f"https://{entry}")
-            if prefix and key.startswith(prefix):
+            if is_under(source, entry if "://" in entry else f"https://{entry}"):
                 return True
         elif host == entry.lower() or host.endswith(f".{entry.lower()}"):
             return True
@@ -74,11 +74,10 @@ def is_blocked(source: str, block: tuple[str, ...]) -> bool:
 
 
 def _store(database: Database, claim: Claim, entry_id: int, member: int | None) -> Decision:
-    key = store.mentions.target_key(database, entry_id)
-    known = store.mentions.find(database, claim.source, key)
+    known = store.mentions.find(database, claim.source, entry_id)
     if known is None:
         token = secrets.token_urlsafe(12)
-        store.mentions.add(database, claim, entry_id, key, member, token)
+        store.mentions.add(database, claim, entry_id, member, token)
         return Accepted(token)
     if known.status in (Status.PENDING, Status.PUBLISHED, Status.HELD):
         return Refusal.ALREADY_THERE
