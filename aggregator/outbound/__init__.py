@@ -1,7 +1,8 @@
 """The door out: the only package that opens a connection to anyone."""
 
-from aggregator.outbound.engine import Answer, Engine, Landed, NoAnswer, Outcome, Request
+from aggregator.outbound.engine import Engine
 from aggregator.outbound.guard import Guard
 from aggregator.outbound.session import session
+from aggregator.outbound.transfer import Answer, Landed, NoAnswer, Outcome, Request
 
 __all__ = ["Answer", "Engine", "Guard", "Landed", "NoAnswer", "Outcome", "Request", "session"]

@@ -11,93 +11,36 @@ import selectors
 import socket
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import certifi
 import pycurl
 
 from aggregator.outbound.guard import Guard, url_refusal
+from aggregator.outbound.transfer import (
+    REDIRECTS,
+    Answer,
+    Landed,
+    NoAnswer,
+    Outcome,
+    Request,
+    Transfer,
+    as_utf8,
+    body_reader,
+    failure,
+    header_reader,
+    is_for_one_host,
+    slow,
+)
 from aggregator.urls import host_of, web_url
 
 MOST_REDIRECTS = 5
-MOST_HEADER_BYTES = 64_000
-_REDIRECTS = {301, 302, 303, 307, 308}
 _TICK = 0.1
 _ASK_EVERY = 0.5
 _MOST_KEPT_CONNECTIONS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One thing to fetch. `key` is the caller's own, and comes back with the outcome."""
-
-    url: str
-    key: object = None
-    headers: tuple[tuple[str, str], ...] = ()
-    method: Literal["GET", "HEAD", "POST"] = "GET"
-    content: bytes = b""
-    seconds: float = 20.0
-    max_bytes: int = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said: names of headers in lower case; the body still in its content coding."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    permanently: str = ""
-
-    @property
-    def coding(self) -> str:
-        """The Content-Encoding of the body."""
-        return self.headers.get("content-encoding", "")
-
-    @property
-    def content_type(self) -> str:
-        """The Content-Type of the body."""
-        return self.headers.get("content-type", "")
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Why nothing usable came back, in words for an operator."""
-
-    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken"]
-    reason: str
-
-
-Outcome = Answer | NoAnswer
-Landed = tuple[Request, Outcome]
-
-
-@dataclass(slots=True)
-class _Transfer:
-    """A request under way."""
-
-    request: Request
-    url: str
-    host: str
-    ends_at: float
-    hops: int = 0
-    permanently: str = ""
-    only_permanent: bool = True
-    refusal: str = ""
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    header_bytes: int = 0
-    body: bytearray = field(default_factory=bytearray)
-    too_large: bool = False
-
-    def begin_hop(self, url: str) -> None:
-        self.url, self.host = url, host_of(url)
-        self.status, self.header_bytes = 0, 0
-        self.headers, self.body = {}, bytearray()
 
 
 class Engine:
@@ -115,9 +58,9 @@ class Engine:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_alarm)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _MOST_KEPT_CONNECTIONS)
-        self._running: dict[Any, _Transfer] = {}
+        self._running: dict[Any, Transfer] = {}
         self._per_host_running: Counter[str] = Counter()
-        self._waiting: defaultdict[str, deque[_Transfer]] = defaultdict(deque)
+        self._waiting: defaultdict[str, deque[Transfer]] = defaultdict(deque)
 
     def __enter__(self) -> Engine:
         """Use it; it is closed at the end."""
@@ -177,7 +120,7 @@ class Engine:
     # -- admission ---------------------------------------------------------------------------------
 
     def _admit(self, request: Request, landed: list[Landed]) -> None:
-        transfer = _Transfer(request, request.url, host_of(request.url), time.monotonic() + request.seconds)
+        transfer = Transfer(request, request.url, host_of(request.url), time.monotonic() + request.seconds)
         if refusal := url_refusal(request.url):
             landed.append((request, NoAnswer("refused", f"its address is refused: {refusal}")))
         elif self._per_host_running[transfer.host] >= self._per_host:
@@ -185,7 +128,7 @@ class Engine:
         else:
             self._start(transfer, landed)
 
-    def _start(self, transfer: _Transfer, landed: list[Landed]) -> None:
+    def _start(self, transfer: Transfer, landed: list[Landed]) -> None:
         handle = self._idle.pop() if self._idle else self._new_handle()
         try:
             self._aim(handle, transfer)
@@ -208,13 +151,13 @@ class Engine:
         handle.setopt(pycurl.CAINFO, certifi.where())
         return handle
 
-    def _aim(self, handle: Any, transfer: _Transfer) -> None:
+    def _aim(self, handle: Any, transfer: Transfer) -> None:
         request = transfer.request
         handle.setopt(pycurl.URL, transfer.url)
         handle.setopt(pycurl.TIMEOUT_MS, max(1, int((transfer.ends_at - time.monotonic()) * 1000)))
         handle.setopt(pycurl.OPENSOCKETFUNCTION, self._opener(transfer))
-        handle.setopt(pycurl.HEADERFUNCTION, _header_reader(transfer))
-        handle.setopt(pycurl.WRITEFUNCTION, _body_reader(transfer))
+        handle.setopt(pycurl.HEADERFUNCTION, header_reader(transfer))
+        handle.setopt(pycurl.WRITEFUNCTION, body_reader(transfer))
         handle.setopt(pycurl.HTTPGET, 1)
         if request.method == "HEAD":
             handle.setopt(pycurl.NOBODY, 1)
@@ -228,11 +171,11 @@ class Engine:
             [
                 f"{name}: {value}".encode("latin-1")
                 for name, value in request.headers
-                if is_first_host or not _is_for_one_host(name)
+                if is_first_host or not is_for_one_host(name)
             ],
         )
 
-    def _opener(self, transfer: _Transfer) -> Callable[..., Any]:
+    def _opener(self, transfer: Transfer) -> Callable[..., Any]:
         def open_socket(_purpose: int, address: Any) -> Any:
             family, kind, protocol, name = address
             if refusal := self._guard.refusal(str(name[0]), int(name[1])):
@@ -289,13 +232,13 @@ class Engine:
 
     def _land(self, handle: Any, message: str, code: int, landed: list[Landed]) -> None:
         transfer = self._running.pop(handle)
-        location = _as_utf8(transfer.headers.get("location", ""))
+        location = as_utf8(transfer.headers.get("location", ""))
         self._multi.remove_handle(handle)
         self._idle.append(handle)
         self._leave(transfer.host, landed)
         if code:
-            landed.append((transfer.request, _failure(transfer, code, message)))
-        elif transfer.status in _REDIRECTS and location:
+            landed.append((transfer.request, failure(transfer, code, message)))
+        elif transfer.status in REDIRECTS and location:
             self._follow(transfer, location, landed)
         else:
             body = bytes(transfer.body)
@@ -306,7 +249,7 @@ class Engine:
                 )
             )
 
-    def _follow(self, transfer: _Transfer, location: str, landed: list[Landed]) -> None:
+    def _follow(self, transfer: Transfer, location: str, landed: list[Landed]) -> None:
         transfer.hops += 1
         if transfer.hops > MOST_REDIRECTS:
             landed.append((transfer.request, NoAnswer("redirects", f"more than {MOST_REDIRECTS} redirects")))
@@ -317,7 +260,7 @@ class Engine:
             landed.append((transfer.request, NoAnswer("refused", words)))
             return
         if transfer.ends_at <= time.monotonic():
-            landed.append((transfer.request, _slow(transfer)))
+            landed.append((transfer.request, slow(transfer)))
             return
         # A temporary hop ends the chain of what may be remembered.
         transfer.only_permanent = transfer.only_permanent and transfer.status in (301, 308)
@@ -363,70 +306,3 @@ class _Descriptor:
 
     def __del__(self) -> None:
         os.close(self._number)
-
-
-def _as_utf8(header: str) -> str:
-    """A Location with bytes beyond ASCII is UTF-8 in practice."""
-    try:
-        return header.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
-        return header
-
-
-def _is_for_one_host(name: str) -> bool:
-    """Validators and credentials mean nothing to another host."""
-    return name.lower() in ("if-none-match", "if-modified-since", "authorization", "cookie")
-
-
-def _header_reader(transfer: _Transfer) -> Callable[[bytes], int | None]:
-    def read(line: bytes) -> int | None:
-        transfer.header_bytes += len(line)
-        if transfer.header_bytes > MOST_HEADER_BYTES:
-            transfer.too_large = True
-            return -1
-        # Latin-1 loses no byte: a validator goes back exactly as it came.
-        text = line.decode("latin-1").strip()
-        if text.startswith("HTTP/"):
-            parts = text.split(None, 2)
-            transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
-            transfer.headers = {}
-        elif ":" in text:
-            name, _, value = text.partition(":")
-            name = name.strip().lower()
-            earlier = transfer.headers.get(name)
-            transfer.headers[name] = f"{earlier}, {value.strip()}" if earlier else value.strip()
-        return None
-
-    return read
-
-
-def _body_reader(transfer: _Transfer) -> Callable[[bytes], int | None]:
-    def read(chunk: bytes) -> int | None:
-        if transfer.status in _REDIRECTS:
-            transfer.header_bytes += len(chunk)  # a redirect's body is skipped, and not for ever
-            transfer.too_large = transfer.header_bytes > MOST_HEADER_BYTES
-            return -1 if transfer.too_large else None
-        if len(transfer.body) + len(chunk) > transfer.request.max_bytes:
-            transfer.too_large = True
-            transfer.body.clear()
-            return -1
-        transfer.body += chunk
-        return None
-
-    return read
-
-
-def _slow(transfer: _Transfer) -> NoAnswer:
-    return NoAnswer("slow", f"no complete answer within {transfer.request.seconds:g} seconds")
-
-
-def _failure(transfer: _Transfer, code: int, message: str) -> NoAnswer:
-    if transfer.refusal:
-        return NoAnswer("refused", f"its address is refused: {transfer.refusal}")
-    if transfer.too_large:
-        return NoAnswer("large", f"larger than {transfer.request.max_bytes:,} bytes")
-    if code == pycurl.E_OPERATION_TIMEDOUT:
-        return _slow(transfer)
-    if code in (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_CONNECT):
-        return NoAnswer("unreachable", message or "no connection")
-    return NoAnswer("broken", message or f"libcurl error {code}")

@@ -15,8 +15,9 @@ from requests.structures import CaseInsensitiveDict
 
 from aggregator.content_coding import ACCEPTED, decode
 from aggregator.errors import BodyRefused
-from aggregator.outbound.engine import Answer, Engine, NoAnswer, Request
+from aggregator.outbound.engine import Engine
 from aggregator.outbound.guard import Guard
+from aggregator.outbound.transfer import Answer, NoAnswer, Request
 
 
 def session(guard: Guard, user_agent: str, *, seconds: float = 10.0, max_bytes: int = 2_000_000) -> requests.Session:

@@ -1,0 +1,160 @@
+"""feeds.toml in, a Planet out; or every mistake at once, each with its place and a hint."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from aggregator.cadence import Bounds
+from aggregator.config import mistakes
+from aggregator.config.sections import (
+    File,
+    LinkbacksSection,
+    NetworkSection,
+    PageSection,
+    PollSection,
+    WorkersSection,
+)
+from aggregator.errors import ConfigBroken
+from aggregator.model import Masthead, Subscription
+
+# Keys of the contract that are read and checked, but that nothing acts on in this version.
+WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
+    {
+        ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"), ("network", "proxies"),
+        ("keep",), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
+        ("feeds", "face"), ("feeds", "include"), ("feeds", "exclude"),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Planet:
+    """The whole configuration, valid."""
+
+    path: Path
+    masthead: Masthead
+    data: Path
+    page: PageSection
+    poll: PollSection
+    linkbacks: LinkbacksSection
+    network: NetworkSection
+    workers: WorkersSection
+    subscriptions: tuple[Subscription, ...]
+    without_effect: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> Path:
+        """The folder of the published site."""
+        return self.data / "public"
+
+    @property
+    def bounds(self) -> Bounds:
+        """How often feeds may be polled."""
+        return Bounds(self.poll.every, self.poll.at_least, self.poll.at_most)
+
+
+class ConfigFile:
+    """A configuration file whose edits take effect; a broken edit leaves the last good one in effect."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it. Raises: ConfigBroken."""
+        self.path = path
+        self._seen = _stamp(path)
+        self.current = load(path)
+
+    def has_changed(self) -> bool:
+        """Tell whether the file is another than the one that was read last."""
+        return _stamp(self.path) != self._seen
+
+    def refresh(self) -> bool:
+        """Read the file again if it has changed; tell whether a new configuration is in effect.
+
+        Raises: ConfigBroken, once for each broken edit; `current` stays as it is.
+        """
+        stamp = _stamp(self.path)
+        if stamp == self._seen:
+            return False
+        self._seen = stamp
+        # The data folder is locked by whoever runs on it: another one takes effect at the next start.
+        self.current = replace(load(self.path), data=self.current.data)
+        return True
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def load(path: Path) -> Planet:
+    """Read and validate a configuration.
+
+    Raises: ConfigBroken with a line for every mistake.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigBroken([f"{path}: there is no such file; name another one with --config"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigBroken([f"{path}: it can't be read: {error}"]) from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Planet:
+    """Validate the text of a configuration; `path` is for messages and for finding the data folder.
+
+    Raises: ConfigBroken with a line for every mistake.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigBroken([mistakes.syntax(path, error)]) from error
+    found: list[tuple[mistakes.Location, str]] = []
+    file = None
+    try:
+        file = File.model_validate(document)
+    except ValidationError as error:
+        found += [(item["loc"], mistakes.in_words(dict(item))) for item in error.errors()]
+    found += mistakes.twice(document)
+    if found or file is None:
+        raise ConfigBroken(mistakes.located(text, path, found))
+    return _planet(file, path, _without_effect(document))
+
+
+def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
+    about = file.planet
+    return Planet(
+        path=path,
+        masthead=Masthead(
+            title=about.title,
+            url=about.url,
+            description=about.description,
+            language=about.language,
+            timezone=about.timezone,
+            contact=about.contact,
+        ),
+        data=(path.parent / about.data).resolve(),
+        page=file.page,
+        poll=file.poll,
+        linkbacks=file.linkbacks,
+        network=file.network,
+        workers=file.workers,
+        subscriptions=tuple(feed.subscription() for feed in file.feeds),
+        without_effect=without_effect,
+    )
+
+
+def _without_effect(document: dict[str, Any]) -> tuple[str, ...]:
+    """The keys in use on which nothing acts yet; said by `planet check`, lest an operator relies on them."""
+    used: set[tuple[str, ...]] = set()
+    for name, section in document.items():
+        tables = section if isinstance(section, list) else [section]
+        used |= {(name,), *((name, key) for table in tables if isinstance(table, dict) for key in table)}
+    return tuple(sorted(".".join(key) for key in used & WITHOUT_EFFECT_YET))

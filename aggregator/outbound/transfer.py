@@ -1,0 +1,158 @@
+"""One request on its way: what is asked for, what comes back, and how it is read within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pycurl
+
+from aggregator.urls import host_of
+
+MOST_HEADER_BYTES = 64_000
+REDIRECTS = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to fetch. `key` is the caller's own, and comes back with the outcome."""
+
+    url: str
+    key: object = None
+    headers: tuple[tuple[str, str], ...] = ()
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    content: bytes = b""
+    seconds: float = 20.0
+    max_bytes: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said: names of headers in lower case; the body still in its content coding."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    permanently: str = ""
+
+    @property
+    def coding(self) -> str:
+        """The Content-Encoding of the body."""
+        return self.headers.get("content-encoding", "")
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of the body."""
+        return self.headers.get("content-type", "")
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why nothing usable came back, in words for an operator."""
+
+    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken"]
+    reason: str
+
+
+Outcome = Answer | NoAnswer
+Landed = tuple[Request, Outcome]
+
+
+@dataclass(slots=True)
+class Transfer:
+    """A request under way."""
+
+    request: Request
+    url: str
+    host: str
+    ends_at: float
+    hops: int = 0
+    permanently: str = ""
+    only_permanent: bool = True
+    refusal: str = ""
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    header_bytes: int = 0
+    body: bytearray = field(default_factory=bytearray)
+    too_large: bool = False
+
+    def begin_hop(self, url: str) -> None:
+        """Go on to where a redirect leads."""
+        self.url, self.host = url, host_of(url)
+        self.status, self.header_bytes = 0, 0
+        self.headers, self.body = {}, bytearray()
+
+
+def as_utf8(header: str) -> str:
+    """A Location with bytes beyond ASCII is UTF-8 in practice."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return header
+
+
+def is_for_one_host(name: str) -> bool:
+    """Validators and credentials mean nothing to another host."""
+    return name.lower() in ("if-none-match", "if-modified-since", "authorization", "cookie")
+
+
+def header_reader(transfer: Transfer) -> Callable[[bytes], int | None]:
+    """Return what takes the lines of a transfer's headers; it stops the transfer when they are too long."""
+
+    def read(line: bytes) -> int | None:
+        transfer.header_bytes += len(line)
+        if transfer.header_bytes > MOST_HEADER_BYTES:
+            transfer.too_large = True
+            return -1
+        # Latin-1 loses no byte: a validator goes back exactly as it came.
+        text = line.decode("latin-1").strip()
+        if text.startswith("HTTP/"):
+            parts = text.split(None, 2)
+            transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+            transfer.headers = {}
+        elif ":" in text:
+            name, _, value = text.partition(":")
+            name = name.strip().lower()
+            earlier = transfer.headers.get(name)
+            transfer.headers[name] = f"{earlier}, {value.strip()}" if earlier else value.strip()
+        return None
+
+    return read
+
+
+def body_reader(transfer: Transfer) -> Callable[[bytes], int | None]:
+    """Return what takes the parts of a transfer's body; it stops the transfer when there is too much."""
+
+    def read(chunk: bytes) -> int | None:
+        if transfer.status in REDIRECTS:
+            transfer.header_bytes += len(chunk)  # a redirect's body is skipped, and not for ever
+            transfer.too_large = transfer.header_bytes > MOST_HEADER_BYTES
+            return -1 if transfer.too_large else None
+        if len(transfer.body) + len(chunk) > transfer.request.max_bytes:
+            transfer.too_large = True
+            transfer.body.clear()
+            return -1
+        transfer.body += chunk
+        return None
+
+    return read
+
+
+def slow(transfer: Transfer) -> NoAnswer:
+    """Say that a transfer took too long."""
+    return NoAnswer("slow", f"no complete answer within {transfer.request.seconds:g} seconds")
+
+
+def failure(transfer: Transfer, code: int, message: str) -> NoAnswer:
+    """Say why a transfer failed, by libcurl's code and by what our own callbacks saw."""
+    if transfer.refusal:
+        return NoAnswer("refused", f"its address is refused: {transfer.refusal}")
+    if transfer.too_large:
+        return NoAnswer("large", f"larger than {transfer.request.max_bytes:,} bytes")
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return slow(transfer)
+    if code in (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_CONNECT):
+        return NoAnswer("unreachable", message or "no connection")
+    return NoAnswer("broken", message or f"libcurl error {code}")
