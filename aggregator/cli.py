@@ -19,6 +19,7 @@ import click
 
 from aggregator import __version__, clock
 from aggregator.errors import ConfigBroken, PlanetError
+from aggregator.logs import counted
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -125,11 +126,13 @@ def serve(config_path: Path, host: str, port: int, verbose: bool) -> None:
 @config_option
 def work(config_path: Path, verbose: bool) -> None:
     """Poll, verify and publish: the jobs half alone."""
+    from aggregator import store
     from aggregator.processes import Lock
     from jobs.scheduler import work as work_until_stopped
 
     config = _begin_half(config_path, verbose)
     with Lock(config.current.data, "work"):
+        store.open_store(config.current.data).close()
         work_until_stopped(config, clock.now, _stop_on_signal())
 
 
@@ -160,7 +163,7 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
         click.echo(json.dumps(asdict(summary)))
     else:
         click.echo(
-            f"{summary.feeds} feeds in {summary.seconds:.1f} s:"
+            f"{counted(summary.feeds, 'feed')} in {summary.seconds:.1f} s:"
             f" {summary.fetched} fetched, {summary.unchanged} unchanged, {summary.failed} failed;"
             f" {summary.new_entries} new and {summary.updated_entries} edited entries"
         )
@@ -195,7 +198,9 @@ def check(config_path: Path) -> None:
     for key in planet.without_effect:
         click.echo(f"{config_path}: {key}: fine, but without effect in this version")
     enabled = sum(feed.enabled for feed in planet.subscriptions)
-    click.echo(f"{config_path}: fine; {enabled} feeds, {len(planet.subscriptions) - enabled} more not enabled")
+    click.echo(
+        f"{config_path}: fine; {counted(enabled, 'feed')}, {len(planet.subscriptions) - enabled} more not enabled"
+    )
 
 
 @main.command()
@@ -333,18 +338,23 @@ def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
     from aggregator.logs import escaped
 
     console = Console()
-    table = Table("Feed", "Health", "Last poll", "Next poll", "Status", "Entries", box=None, header_style="bold")
+    names = ("Feed", "Health", "Last poll", "Next poll", "Status", "Entries")
+    table = Table(*names, box=None, header_style="bold")
+    if not console.is_terminal:
+        click.echo("\t".join((*names, "URL", "Why")))
     for feed in feeds:
         numbers = (str(feed.status or ""), str(feed.entries))
         cells = (feed.name, feed.health, _short(feed.last_poll), _short(feed.next_poll), *numbers)
         if console.is_terminal:
             table.add_row(*(Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells))
-            if feed.problem:
-                table.add_row(Text(f"  {escaped(feed.problem)}", style="dim"))
         else:
             click.echo("\t".join(map(escaped, (*cells, feed.url, feed.problem))))
     if console.is_terminal:
         console.print(table)
+        for feed in feeds:
+            if feed.problem:
+                click.echo(f"\n{escaped(feed.name)} <{escaped(feed.url)}>\n    {escaped(feed.problem)}")
+        click.echo()
     click.echo("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
 
 

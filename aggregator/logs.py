@@ -34,6 +34,11 @@ def escaped(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 feed" or "2 feeds"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def begin(*, verbose: bool = False) -> None:
     """Log to standard error."""
     handler = logging.StreamHandler(sys.stderr)

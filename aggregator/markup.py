@@ -127,6 +127,7 @@ def _cleaned(html: str, relative: _Relative) -> str:
 
 def plain(text: str, *, is_html: bool, longest: int = LONGEST_TEXT) -> str:
     """Return one line of plain text, without markup, control characters and tricks of direction."""
+    text = without_controls(text)
     if is_html and _MARKUP.search(text):
         spaced = _BLOCK_EDGE.sub(" <", text[:LONGEST_HTML])
         text = entities.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=_GONE_WITH_CONTENT))

@@ -89,6 +89,7 @@ class Sweep:
         self._done: list[Polled] = []
         self._taken: set[int] = set()
         self._waits_since = clock()
+        self.unreachable = 0
         self._summary = PollSummary()
 
     def run(self, *, on_progress: Callable[[PollSummary], None] = lambda _: None) -> PollSummary:
@@ -96,6 +97,8 @@ class Sweep:
 
         Raises: StoreFailed. What had been stored before stays; feeds taken but not stored come due again.
         """
+        # Whoever polls is alone: what is still marked as taken was cut off, by a crash or a full disk.
+        store.feeds.take_back(self._database, self._clock())
         more = True
         while more and not self._until():
             before = self._summary.feeds
@@ -113,7 +116,7 @@ class Sweep:
             on_progress(self._summary)
             more = self._summary.feeds > before
         if self._taken:
-            store.feeds.give_back(self._database, self._taken, self._clock())
+            store.feeds.take_back(self._database, self._clock())
         return self._summary
 
     def _take(self, room: int) -> Sequence[Request]:
@@ -129,6 +132,7 @@ class Sweep:
         feed = request.key
         assert isinstance(feed, DueFeed)
         if isinstance(outcome, NoAnswer):
+            self.unreachable += outcome.kind == "unreachable"
             self._fail(feed, None, outcome.reason)
         elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
             self._unchanged(feed, _renewed(feed.state, outcome), outcome)
@@ -227,14 +231,18 @@ class Sweep:
         done, self._done = self._done, []
         if not done:
             return
+        stored: dict[str, str] = {}
         with store.transaction(self._database):
             for polled in done:
                 try:
                     with self._database.atomic():
-                        self._record_one(polled)
+                        stored[polled.feed.url] = self._record_one(polled)
                 except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
                     self._record_unstorable(polled, error)
         self._taken.difference_update(polled.feed.id for polled in done)
+        for url, what in stored.items():
+            if what:
+                log.info("%s", what, extra={"feed": url})
 
     def _record_unstorable(self, polled: Polled, error: Exception) -> None:
         log.exception("an entry can't be stored", extra={"feed": polled.feed.url})
@@ -243,14 +251,15 @@ class Sweep:
         failed = after_failure(polled.feed.state, self._clock(), problem, every)
         store.feeds.record_state(self._database, polled.feed.id, failed, is_good=False)
 
-    def _record_one(self, polled: Polled) -> None:
+    def _record_one(self, polled: Polled) -> str:
+        """Store one poll; return what there is to tell about it."""
         feed, reading, now = polled.feed, polled.reading, self._clock()
         is_good = polled.state.failures == 0
         store.feeds.record_state(self._database, feed.id, polled.state, is_good=is_good)
         if polled.state.status == 429:
             store.feeds.hold_host(self._database, feed.url, polled.state.next_poll_at)
         if reading is None:
-            return
+            return ""
         store.feeds.record_title(self._database, feed.id, reading.title, reading.home)
         fresh, changed = _apart(reading.entries, polled.known)
         first_import = self._terms.first_import if feed.is_new else None
@@ -258,14 +267,8 @@ class Sweep:
         new = store.entries.add(self._database, feed.id, list(zip(fresh, standing, strict=True)), now)
         edited = store.entries.edit(self._database, feed.id, changed)
         self._count(new=new, edited=edited)
-        log.info(
-            "read: %d entries, %d new, %d edited%s",
-            reading.seen,
-            new,
-            edited,
-            f"; {reading.remark}" if reading.remark else "",
-            extra={"feed": feed.url},
-        )
+        remark = f"; {reading.remark}" if reading.remark else ""
+        return f"read: {reading.seen} entries, {new} new, {edited} edited{remark}"
 
 
 def _apart(entries: Sequence[ReadEntry], known: frozenset[str]) -> tuple[list[ReadEntry], list[ReadEntry]]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken, PlanetError
+from aggregator.logs import counted
 from jobs import tools
 from jobs.children import Children
 from jobs.poll import Sweep
@@ -23,6 +24,9 @@ from jobs.publish import publish
 from jobs.verify import Verification
 
 log = logging.getLogger("planet.work")
+
+# How soon feeds are asked again when none of them could be reached.
+WITHOUT_NETWORK = timedelta(minutes=5)
 
 Clock = Callable[[], datetime]
 Do = Callable[[], object]
@@ -47,7 +51,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     for job in jobs:
         scheduler.add_job(job.tick, "interval", seconds=job.every, executor=job.name, next_run_time=clock())
     scheduler.start()
-    log.info("at work on %d feeds", sum(feed.enabled for feed in config.current.subscriptions))
+    log.info("at work on %s", counted(sum(feed.enabled for feed in config.current.subscriptions), "feed"))
     stop.wait()
     scheduler.shutdown(wait=True)
     hands.children.close()
@@ -67,30 +71,38 @@ class _Hands:
 
     def poll(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         store.feeds.subscribe(database, planet.subscriptions, self.clock())
-        store.feeds.take_back(database, self.clock())
         engine = stack.enter_context(tools.engine_for(planet))
 
         def is_to_end() -> bool:
             return self.stop.is_set() or self.config.has_changed()
 
-        def sweep() -> None:
-            done = Sweep(database, engine, self.children, tools.terms_for(planet), self.clock, is_to_end).run()
-            if done.feeds == done.failed > 2:
-                log.error("none of %d feeds could be read; does this machine have a network?", done.feeds)
+        def sweep_due_feeds() -> None:
+            sweep = Sweep(database, engine, self.children, tools.terms_for(planet), self.clock, is_to_end)
+            done = sweep.run()
+            if done.feeds == sweep.unreachable > 2:
+                # Not every blog is down at once: our own network is, and the feeds are not to wait for hours.
+                log.error("none of %d feeds could be reached; does this machine have a network?", done.feeds)
+                now = self.clock()
+                store.feeds.hurry(database, now + WITHOUT_NETWORK, failing_since=now - timedelta(days=1))
             self._notice_edits()
 
-        return sweep
+        return sweep_due_feeds
 
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(tools.verifier_for(planet)), tools.policy_for(planet)
-        return lambda: Verification(database, engine, self.children, policy, self.clock, self.stop.is_set).run()
+        rests: dict[str, datetime] = {}
+
+        def verify_claims() -> None:
+            Verification(database, engine, self.children, policy, self.clock, self.stop.is_set, rests).run()
+
+        return verify_claims
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
         renderer = tools.renderer_for(planet)
 
         def publish_changes() -> None:
             if changed := publish(database, renderer, planet.public, until=self.stop.is_set):
-                log.info("published %d files", changed)
+                log.info("published %s", counted(changed, "file"))
 
         return publish_changes
 

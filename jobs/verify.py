@@ -34,6 +34,8 @@ PAUSES = (timedelta(seconds=20), timedelta(minutes=5), timedelta(hours=1))
 LEASE = timedelta(minutes=2)
 # One that was begun this often and never settled (whatever kills its process) is given up.
 MOST_ATTEMPTS = 8
+# Anybody can claim links from anybody's host: between two fetches that strangers caused, a host rests.
+REST = timedelta(seconds=1)
 _PATIENCE = 0.2
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/*;q=0.5"
 
@@ -72,6 +74,7 @@ class Verification:
         policy: Policy,
         clock: Callable[[], datetime],
         until: Callable[[], bool] = lambda: False,
+        rests: dict[str, datetime] | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -80,6 +83,8 @@ class Verification:
         self._clock = clock
         self._until = until
         self._hosts: dict[int, str] = {}
+        # Hosts that were asked just now on behalf of strangers, and when they may be asked again.
+        self._rests = rests if rests is not None else {}
         self._examining: dict[Future[Evidence | None], _Examined] = {}
 
     def run(self) -> int:
@@ -106,7 +111,10 @@ class Verification:
         if self._until():
             return []
         now = self._clock()
-        linkbacks = store.mentions.take_pending(self._database, now, now + LEASE, room, set(self._hosts.values()))
+        for host in [host for host, until in self._rests.items() if until <= now]:
+            del self._rests[host]
+        busy = {*self._hosts.values(), *self._rests}
+        linkbacks = store.mentions.take_pending(self._database, now, now + LEASE, room, busy)
         # A host stays busy until its linkback is settled, so that none is taken twice.
         self._hosts |= {linkback.id: host_of(linkback.source) for linkback in linkbacks}
         worn_out = [linkback for linkback in linkbacks if linkback.attempts >= MOST_ATTEMPTS]
@@ -117,6 +125,8 @@ class Verification:
     def _land(self, request: Request, outcome: Outcome) -> int:
         linkback = request.key
         assert isinstance(linkback, PendingLinkback)
+        if linkback.feed_id is None:
+            self._rests[host_of(linkback.source)] = self._clock() + REST
         if not isinstance(outcome, Answer):
             return self._retry_or_reject(linkback, outcome.reason)
         if outcome.status in (408, 425, 429) or outcome.status >= 500:

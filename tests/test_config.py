@@ -204,6 +204,9 @@ def test_an_edit_takes_effect_and_a_broken_one_does_not(tmp_path: Path) -> None:
         ('[linkbacks]\nblock = "x"', "7:1: linkbacks.block: write a list"),
         ('[[feeds]]\nurl = "https://b.example/"\nenabled = "yes"', "8:1: feeds[2].enabled: write true or false"),
         ('[[topics]]\nname = "x"\nmatch = []', "8:1: topics[1].match: it is empty"),
+        ('[[feeds]]\nurl = "https://b.example/"\ntags = "x"', "8:1: feeds[2].tags: write a list"),
+        ('[poll]\nevery = "999999999999 days"', "7:1: poll.every: write a time like"),
+        (f'[poll]\nmax_bytes = "1{"0" * 400}MB"', "7:1: poll.max_bytes: write a size like"),
         ("[smtp]\nhost = 3", "7:1: smtp.host: write a text in quotes"),
     ],
 )

@@ -290,7 +290,7 @@ def test_an_opaque_validator_of_any_bytes_goes_back_as_it_came(world: Callable[.
 def test_entries_that_no_database_takes_hurt_nobody_else(world: Callable[..., World], web: Farm) -> None:
     web.routes["/bad"] = Reply(
         b'{"version": "https://jsonfeed.org/version/1.1", "title": "\\ud800", "items": [{"id": "\\ud800x", "url": "http://a/\\ud800",'
-        b' "title": "\\udfff", "content_html": "\\ud800", "tags": ["\\ud800"]}, {"id": "'
+        b' "title": "\\udfff", "authors": [{"name": "<b>\\ud800"}], "content_html": "\\ud800", "tags": ["\\ud800"]}, {"id": "'
         + b"y" * 5_000
         + b'", "title": "Long"}]}'
     )
@@ -672,6 +672,27 @@ def test_many_sources_of_one_host_are_fetched_one_at_a_time(world: Callable[...,
 
     assert here.verify() == 8
     assert most[0] == 1
+
+
+def test_a_host_that_strangers_name_is_asked_once_a_second(world: Callable[..., World], web: Farm) -> None:
+    with farm("127.0.0.2") as victim:
+        here = world(feed_at(web, ("/1", "Question", "x")))
+        here.poll()
+        for number in range(20):
+            here.ping(f"{victim.url}/?r={number}", f"{web.url}/1")
+        rests: dict[str, datetime] = {}
+
+        def verify() -> None:
+            policy = tools.policy_for(here.planet)
+            with tools.verifier_for(here.planet) as engine:
+                Verification(here.database, engine, here.children, policy, here.clock, rests=rests).run()
+
+        for _ in range(3):
+            verify()
+            verify()
+            here.later(seconds=1)
+
+        assert len(victim.seen) == 3
 
 
 def test_a_killed_verification_is_done_again(world: Callable[..., World], web: Farm) -> None:

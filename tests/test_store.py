@@ -54,6 +54,27 @@ def test_queries_that_somebody_waits_for_use_an_index(database: Database, query:
     assert "TEMP B-TREE" not in plan
 
 
+def test_feeds_whose_poll_was_cut_off_are_taken_back(database: Database) -> None:
+    subscribed(database, "http://a.test/feed")
+    store.feeds.due(database, NOON, 10)
+
+    store.feeds.take_back(database, NOON)
+
+    assert len(store.feeds.due(database, NOON, 10)) == 1
+
+
+def test_feeds_that_have_just_begun_to_fail_can_be_hurried(database: Database) -> None:
+    fresh, lost = subscribed(database, "http://a.test/feed", "http://b.test/feed")
+    with store.transaction(database):
+        for id, since in ((fresh, hours_ago(1)), (lost, hours_ago(48))):
+            waits = state(next_poll_at=hours_ago(-5), failing_since=since, failures=3)
+            store.feeds.record_state(database, id, waits, is_good=False)
+
+    store.feeds.hurry(database, hours_ago(-1), failing_since=hours_ago(24))
+
+    assert [feed.id for feed in store.feeds.due(database, hours_ago(-1), 10)] == [fresh]
+
+
 def test_feeds_under_way_and_crowded_hosts_are_left_for_later(database: Database) -> None:
     one, _two = subscribed(database, "http://a.test/1", "http://b.test/2")
 

@@ -50,7 +50,7 @@ def in_words(error: dict[str, Any]) -> str:
         return 'write a language like "en" or "pt-BR"'
     if kind == "too_short" and location == ("feeds",):
         return "there is no feed; add a [[feeds]] table with a url"
-    if kind in ("model_type", "model_attributes_type", "list_type") and location[0] in ("feeds", "topics"):
+    if location[0] in ("feeds", "topics") and (kind == "model_type" or location == (location[0],)):
         return f"write tables, each under [[{location[0]}]]"
     if words := _WORDS.get(kind):
         return words.format(**context)

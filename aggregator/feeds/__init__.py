@@ -38,7 +38,7 @@ def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[s
         entries=tuple(_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest),
         seen=len(entries),
         asked_for=feed.asked_for,
-        remark=feed.remark,
+        remark=feed.remark or _remark(feed, entries),
     )
 
 
@@ -66,6 +66,12 @@ def content_hash(entry: ParsedEntry) -> bytes:
     """Return a digest of what readers would see of an entry; dates alone don't change it."""
     seen = (entry.url, entry.title, entry.author, entry.html, *entry.tags)
     return hashlib.blake2b("\x1f".join(seen).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _remark(feed: ParsedFeed, kept: Sequence[ParsedEntry]) -> str:
+    if len(kept) < MOST_ENTRIES or len(feed.entries) <= MOST_ENTRIES:
+        return ""
+    return f"it holds {len(feed.entries)} entries, of which the newest {MOST_ENTRIES} are read"
 
 
 def _newest(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:

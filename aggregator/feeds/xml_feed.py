@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -97,7 +98,8 @@ def _remark(result: Any) -> str:
         or isinstance(error, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType)
     ):
         return ""
-    return f"not well-formed: {str(error)[:200]}"
+    where = re.sub(r"^<unknown>:(\d+):(\d+): (?:not well-formed)?", r"line \1, column \2 ", str(error))
+    return f"not well-formed: {where[:200].strip()}"
 
 
 def _asked_for(feed: Any) -> timedelta:

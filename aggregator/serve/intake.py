@@ -15,13 +15,14 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.errors import PlanetError, StoreFailed
+from aggregator.logs import counted
 from aggregator.model import Claim
 
 log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
-# WordPress hangs up after three seconds.
-WAIT_FOR_LOCK = 2.0
+# WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
+WAIT_FOR_LOCK = 1.0
 
 _Waiting = tuple[Claim, "asyncio.Future[Decision]"]
 
@@ -80,7 +81,7 @@ class Intake:
             with store.transaction(self._database):
                 decisions = [accept(self._database, claim, rules) for claim in claims]
         except PlanetError as error:
-            log.error("%d pings were not stored: %s", len(claims), error)
+            log.error("not stored, and not acknowledged: %s: %s", counted(len(claims), "ping"), error)
             return error
         except Exception:
             log.exception("%d pings were not stored: this is a fault of the planet itself", len(claims))

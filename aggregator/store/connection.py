@@ -108,9 +108,7 @@ def _migrate(database: Database, path: Path) -> None:
 
 def _in_words(message: str) -> str:
     if "locked" in message or "busy" in message:
-        return (
-            f"another process holds the database for more than {WAIT_FOR_LOCK:g} seconds; is a backup or a shell open?"
-        )
+        return "another process holds the database for too long; is a backup or a shell open?"
     if "full" in message:
         return "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
     if "readonly" in message or "unable to open" in message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,18 +69,20 @@ _DUE = (
 )
 
 
-def give_back(database: Database, ids: Iterable[int], now: datetime) -> None:
-    """Let feeds that were taken and not polled be due at once, as they were."""
-    with transaction(database):
-        database.conn.executemany(
-            "UPDATE feed SET next_poll_at = ?, is_taken = 0 WHERE id = ?", ((to_text(now), id) for id in ids)
-        )
-
-
 def take_back(database: Database, now: datetime) -> None:
-    """Let feeds be due whose poll was cut off with its process; for the one who polls, at its start."""
+    """Let feeds be due at once that were taken and not polled; for the one who polls, when nothing is under way."""
+    if database.execute("SELECT 1 FROM feed WHERE is_taken LIMIT 1").fetchone():
+        with transaction(database):
+            database.execute("UPDATE feed SET next_poll_at = ?, is_taken = 0 WHERE is_taken", [to_text(now)])
+
+
+def hurry(database: Database, at: datetime, failing_since: datetime) -> None:
+    """Let feeds be due no later than `at` that fail, but only since `failing_since` or later."""
     with transaction(database):
-        database.execute("UPDATE feed SET next_poll_at = ?, is_taken = 0 WHERE is_taken", [to_text(now)])
+        database.execute(
+            "UPDATE feed SET next_poll_at = ? WHERE failing_since >= ? AND next_poll_at > ?",
+            [to_text(at), to_text(failing_since), to_text(at)],
+        )
 
 
 def make_due(database: Database, now: datetime) -> int:

@@ -47,6 +47,7 @@ CREATE TABLE feed (
     problem       TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX feed_due ON feed (next_poll_at) WHERE enabled AND removed_at IS NULL;
+CREATE INDEX feed_taken ON feed (is_taken) WHERE is_taken;
 CREATE INDEX feed_host ON feed (host) WHERE enabled AND removed_at IS NULL;
 CREATE INDEX feed_territory ON feed (territory_host) WHERE removed_at IS NULL;
 CREATE TABLE entry (
