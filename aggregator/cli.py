@@ -148,7 +148,7 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
     from aggregator.processes import Lock
 
     planet = load(config_path)
-    logs.begin()
+    logs.begin(quiet=as_json)
     with opened(planet) as database:
         try:
             with Lock(planet.data, "work"):

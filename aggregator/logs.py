@@ -39,12 +39,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def begin(*, verbose: bool = False) -> None:
-    """Log to standard error."""
+def begin(*, verbose: bool = False, quiet: bool = False) -> None:
+    """Log to standard error: everything, what matters, or what went wrong."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("planet").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("planet").setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("_granian").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -54,6 +54,7 @@ def _measure(folder: Path, phase: str, feeds: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "aggregator", "poll", "--all", "--json", "--config", str(folder / "feeds.toml")],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     watcher = threading.Thread(target=_watch, args=(process.pid, peak, over))
     watcher.start()
