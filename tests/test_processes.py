@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from tests.builders import planet, rss
-from tests.farm import Farm, Reply, eventually
+from tests.farm import Farm, Reply, eventually, farm
 
 ME = [sys.executable, "-m", "aggregator"]
 
@@ -35,13 +35,13 @@ def free_port() -> int:
 class Running:
     """A planet in processes of its own."""
 
-    def __init__(self, folder: Path, web: Farm, command: str = "run", more: str = "") -> None:
+    def __init__(self, folder: Path, web: Farm, command: str = "run", more: str = "", title: str = "Question") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.web = web
         self.folder = folder
         self.post_url = f"{web.url}/1"
-        web.routes["/feed"] = Reply(rss([(self.post_url, "Question", "<p>x</p>")]))
+        web.routes["/feed"] = Reply(rss([(self.post_url, title, "<p>x</p>")]))
         web.html("/1", "<title>Question</title>", **{"X-Pingback": f"{self.url}xmlrpc"})
         self.config = planet(folder, [f"{web.url}/feed"], url=self.url, more=more).path
         self.log = (folder / "log").open("ab")
@@ -107,8 +107,8 @@ class Running:
 def running(tmp_path: Path, web: Farm) -> Iterator[Callable[..., Running]]:
     made: list[Running] = []
 
-    def make(command: str = "run", more: str = "") -> Running:
-        made.append(Running(tmp_path, web, command, more))
+    def make(command: str = "run", more: str = "", title: str = "Question") -> Running:
+        made.append(Running(tmp_path, web, command, more, title))
         return made[-1]
 
     yield make
@@ -137,6 +137,47 @@ def test_a_planet_runs_from_feed_and_ping_to_page_and_ends_cleanly(running: Call
     assert here.end() == 0
     eventually(lambda: not [pid for pid in processes if _lives(pid)], 2)
     assert "Traceback" not in here.logged()
+
+
+def test_the_seed_over_the_wire(running: Callable[..., Running], web: Farm) -> None:
+    """Two member blogs and a stranger answer a post, find the endpoint on its page, and send pingback.ping."""
+    title = "HIMMS interested in bloggers, blogging, and social networking"
+    with farm("127.0.0.2") as ambulatory, farm("127.0.0.3") as future, farm("127.0.0.4") as stranger:
+        ambulatory.routes["/feed"] = future.routes["/feed"] = Reply(rss([]))
+        here = running(
+            more=f'[[feeds]]\nurl = "{ambulatory.url}/feed"\nname = "ambulatorycomputing.com"\n'
+            f'[[feeds]]\nurl = "{future.url}/feed"\nname = "FutureHIT"\n',
+            title=title,
+        )
+        eventually(here.has(title))
+        path = re.search(r'href="/(posts/[^"#]+)"', here.get().text)
+        assert path is not None
+        target = f"{here.url}{path[1]}"
+        endpoint = requests.head(target, timeout=5).headers["X-Pingback"]
+
+        def send(source: str) -> None:
+            body = xmlrpc.client.dumps((source, target), "pingback.ping").encode()
+            xmlrpc.client.loads(requests.post(endpoint, data=body, timeout=5).content)
+
+        link = f'<p>Someone was <a href="{target}">interviewed about blogging</a>, at last.</p>'
+        send(
+            ambulatory.html(
+                "/point", f"<title>ambulatorycomputing.com » Blog Archives » The point of Blogging</title>{link}"
+            )
+        )
+        eventually(here.has("The point of Blogging", path[1]))
+        send(stranger.html("/x", f"<title>A stranger</title>{link}"))
+        send(future.html("/speculations/", f"<title>FutureHIT - Speculations on the Future of Health IT</title>{link}"))
+        eventually(here.has("Speculations on the Future of Health IT", path[1]))
+        eventually(lambda: sorted(_statuses(here)) == ["held", "published", "published"])
+        html = here.get(path[1]).text
+
+    assert f"2 thoughts on “{title}”" in html
+    assert "A stranger" not in html
+    assert re.findall(r'id="thought-(\d)".*?<b>(.*?)</b>.*?<mark>(.*?)</mark>', html) == [
+        ("1", "ambulatorycomputing.com", "interviewed about blogging"),
+        ("2", "FutureHIT", "interviewed about blogging"),
+    ]
 
 
 def test_http_headers_of_pages(running: Callable[..., Running]) -> None:
