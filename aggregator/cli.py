@@ -177,8 +177,8 @@ def build(config_path: Path, out: Path | None) -> None:
     from aggregator import store
     from aggregator.config import load
     from aggregator.processes import Lock
+    from jobs.equipment import renderer_for
     from jobs.publish import build as build_site
-    from jobs.tools import renderer_for
 
     planet = load(config_path)
     # A planet at work writes its folder itself; two writers would trip over each other.
@@ -303,13 +303,13 @@ def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSu
     from rich.progress import Progress
 
     from aggregator import store
-    from jobs import tools
+    from jobs import equipment
     from jobs.children import Children
     from jobs.poll import Sweep
 
     began = clock.seconds()
     children = Children(planet.workers.processes)
-    sweep = Sweep(database, tools.engine_for(planet), children, tools.terms_for(planet), clock.now)
+    sweep = Sweep(database, equipment.engine_for(planet), children, equipment.terms_for(planet), clock.now)
     try:
         with Progress(disable=not (show_progress and sys.stderr.isatty()), transient=True) as progress:
             bar = progress.add_task("Polling", total=store.feeds.count_due(database, clock.now()))

@@ -17,7 +17,7 @@ from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken, PlanetError
 from aggregator.logs import counted
-from jobs import tools
+from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import publish
@@ -71,13 +71,13 @@ class _Hands:
 
     def poll(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         store.feeds.subscribe(database, planet.subscriptions, self.clock())
-        engine = stack.enter_context(tools.engine_for(planet))
+        engine = stack.enter_context(equipment.engine_for(planet))
 
         def is_to_end() -> bool:
             return self.stop.is_set() or self.config.has_changed()
 
         def sweep_due_feeds() -> None:
-            sweep = Sweep(database, engine, self.children, tools.terms_for(planet), self.clock, is_to_end)
+            sweep = Sweep(database, engine, self.children, equipment.terms_for(planet), self.clock, is_to_end)
             done = sweep.run()
             if done.feeds == sweep.unreachable > 2:
                 # Not every blog is down at once: our own network is, and the feeds are not to wait for hours.
@@ -89,7 +89,7 @@ class _Hands:
         return sweep_due_feeds
 
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
-        engine, policy = stack.enter_context(tools.verifier_for(planet)), tools.policy_for(planet)
+        engine, policy = stack.enter_context(equipment.verifier_for(planet)), equipment.policy_for(planet)
         rests: dict[str, datetime] = {}
 
         def verify_claims() -> None:
@@ -98,7 +98,7 @@ class _Hands:
         return verify_claims
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        renderer = tools.renderer_for(planet)
+        renderer = equipment.renderer_for(planet)
 
         def publish_changes() -> None:
             if changed := publish(database, renderer, planet.public, until=self.stop.is_set):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregator import store
-from jobs import tools
+from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
 from tests.builders import NOON, planet
@@ -27,9 +27,9 @@ def test_every_real_feed_ends_as_entries_or_as_a_named_problem(tmp_path: Path, w
     database = store.open_store(configured.data)
     store.feeds.subscribe(database, configured.subscriptions, NOON)
     children = Children(2)
-    engine = tools.engine_for(configured)
+    engine = equipment.engine_for(configured)
 
-    summary = Sweep(database, engine, children, tools.terms_for(configured), lambda: NOON).run()
+    summary = Sweep(database, engine, children, equipment.terms_for(configured), lambda: NOON).run()
 
     children.close()
     engine.close()

@@ -18,7 +18,7 @@ from linkbacks.decisions import Accepted, Refusal
 from aggregator import store
 from aggregator.config import Planet
 from aggregator.model import Claim, PollSummary, Status
-from jobs import tools
+from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import build, publish
@@ -35,7 +35,7 @@ class World:
         self.now = NOON
         self.children = children
         self.database = store.open_store(configured.data)
-        self._engines = [tools.engine_for(configured), tools.verifier_for(configured)]
+        self._engines = [equipment.engine_for(configured), equipment.verifier_for(configured)]
         self.configure(configured)
 
     def configure(self, configured: Planet) -> None:
@@ -43,7 +43,7 @@ class World:
         store.feeds.subscribe(self.database, configured.subscriptions, self.now)
 
     def poll(self) -> PollSummary:
-        sweep = Sweep(self.database, self._engines[0], self.children, tools.terms_for(self.planet), self.clock)
+        sweep = Sweep(self.database, self._engines[0], self.children, equipment.terms_for(self.planet), self.clock)
         return sweep.run()
 
     def later(self, **span: float) -> World:
@@ -59,11 +59,11 @@ class World:
             return accept(self.database, made, Rules(self.planet.masthead.url))
 
     def verify(self) -> int:
-        policy = tools.policy_for(self.planet)
+        policy = equipment.policy_for(self.planet)
         return Verification(self.database, self._engines[1], self.children, policy, self.clock).run()
 
     def publish(self) -> int:
-        return publish(self.database, tools.renderer_for(self.planet), self.planet.public)
+        return publish(self.database, equipment.renderer_for(self.planet), self.planet.public)
 
     def page(self, path: str = "index.html") -> str:
         return (self.planet.public / path).read_text("utf-8")
@@ -231,8 +231,10 @@ def test_a_sweep_that_is_told_to_stop_waits_for_nobody_and_gives_feeds_back(
     web.raw["/silent"] = _silent
     here = world(f"{web.url}/silent", feed_at(web, ("/1", "One", "x")))
     told = iter([False] * 3 + [True] * 100)
-    with tools.engine_for(here.planet) as engine:
-        Sweep(here.database, engine, here.children, tools.terms_for(here.planet), here.clock, lambda: next(told)).run()
+    with equipment.engine_for(here.planet) as engine:
+        Sweep(
+            here.database, engine, here.children, equipment.terms_for(here.planet), here.clock, lambda: next(told)
+        ).run()
 
     assert not [feed for feed in store.feeds.health(here.database) if feed.problem]
     assert "/silent" in {seen.path for seen in web.seen}
@@ -245,14 +247,14 @@ def test_feeds_that_wait_for_a_slow_host_are_asked_once(world: Callable[..., Wor
     def running_clock() -> datetime:  # every look at it is six minutes later: longer than any lease
         return here.later(minutes=6).now
 
-    with tools.engine_for(here.planet) as engine:
+    with equipment.engine_for(here.planet) as engine:
         store.feeds.due(here.database, here.now - timedelta(days=1), 1)
         before = here.now
         Sweep(
             here.database,
             engine,
             here.children,
-            tools.terms_for(here.planet),
+            equipment.terms_for(here.planet),
             running_clock,
             lambda: here.now > before + timedelta(minutes=55),
         ).run()
@@ -389,7 +391,7 @@ def test_the_front_page_never_leads_to_a_page_that_is_not_there(world: Callable[
     stored(here.database, feed, *(entry(str(n), published_at=hours_ago(n / 100)) for n in range(500)))
     stops = iter([False, True])
 
-    publish(here.database, tools.renderer_for(here.planet), here.planet.public, until=lambda: next(stops))
+    publish(here.database, equipment.renderer_for(here.planet), here.planet.public, until=lambda: next(stops))
 
     links = re.findall(r'<a class="u-url p-name" href="/(posts/[^"#]+)"', here.page())
     assert len(links) == 100
@@ -683,8 +685,8 @@ def test_a_host_that_strangers_name_is_asked_once_a_second(world: Callable[..., 
         rests: dict[str, datetime] = {}
 
         def verify() -> None:
-            policy = tools.policy_for(here.planet)
-            with tools.verifier_for(here.planet) as engine:
+            policy = equipment.policy_for(here.planet)
+            with equipment.verifier_for(here.planet) as engine:
                 Verification(here.database, engine, here.children, policy, here.clock, rests=rests).run()
 
         for _ in range(3):
@@ -717,7 +719,7 @@ def test_whole_site_is_built_the_same(world: Callable[..., World], web: Farm, tm
     (tmp_path / "out/posts/99-gone").mkdir(parents=True)
     (tmp_path / "out/posts/99-gone/index.html").write_text("gone")
 
-    build(here.database, tools.renderer_for(here.planet), tmp_path / "out")
+    build(here.database, equipment.renderer_for(here.planet), tmp_path / "out")
 
     published = {
         str(path.relative_to(here.planet.public)): path.read_bytes()

@@ -21,7 +21,7 @@ from aggregator.ports import check_port
 from aggregator.serve.app import App, Receive, Scope, Send
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import Pages
-from jobs.tools import renderer_for
+from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")
 
