@@ -277,12 +277,12 @@ def test_a_host_sees_two_connections_at_once_and_every_request(engine: Engine, w
 
 def test_waiting_for_a_busy_host_does_not_count_against_the_deadline(engine: Engine, web: Farm) -> None:
     def reply(_seen: Seen) -> Reply:
-        threading.Event().wait(0.1)
+        threading.Event().wait(0.2)
         return Reply(b"x")
 
     web.routes["/"] = reply
 
-    outcomes = swept(engine, *(Request(f"{web.url}/", key=number, seconds=0.4) for number in range(14)))
+    outcomes = swept(engine, *(Request(f"{web.url}/", key=number, seconds=1.2) for number in range(14)))
 
     assert all(isinstance(outcome, Answer) for outcome in outcomes.values())
 
