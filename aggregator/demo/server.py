@@ -26,7 +26,6 @@ class Community:
 
     def __init__(self, story: Story, endpoint: str, clock: Callable[[], datetime]) -> None:
         self._story = story
-        self._endpoint = endpoint
         self._clock = clock
         self._blogs = {blog.slug: blog for blog in story.blogs}
         self._lock = threading.Lock()

@@ -24,7 +24,6 @@ UNSUPPORTED_ENCODING = -32701
 NOT_CONFORMING = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMETERS = -32602
-INTERNAL_ERROR = -32603
 
 _DECLARATION = re.compile(r"<\?xml\b[^>]{0,200}\?>")
 _ENCODING = re.compile(rb"^<\?xml\b[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
