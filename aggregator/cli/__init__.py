@@ -1,0 +1,27 @@
+"""The `planet` command. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import click
+
+from aggregator import __version__
+from aggregator.cli import feeds, running
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="planet")
+def main() -> None:
+    """Gather a community's blogs on one page, and give them back their conversation."""
+
+
+for command in (
+    running.run,
+    running.serve,
+    running.work,
+    feeds.poll,
+    feeds.build,
+    feeds.check,
+    feeds.status,
+    running.demo,
+):
+    main.add_command(command)

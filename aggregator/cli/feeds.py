@@ -1,0 +1,178 @@
+"""`planet poll`, `build`, `check` and `status`: feeds, and the site made of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator import clock
+from aggregator.cli.options import config_option, opened
+from aggregator.logs import counted
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from aggregator.config import Planet
+    from aggregator.model import FeedHealth, PollSummary
+
+
+@click.command()
+@click.option("--all", "poll_all", is_flag=True, help="All enabled feeds, due or not.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@config_option
+def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
+    """Sweep the feeds that are due, and store what is new; publish nothing."""
+    from aggregator import logs, store
+    from aggregator.config import load
+    from aggregator.errors import AlreadyAtWork
+    from aggregator.processes import Lock
+
+    planet = load(config_path)
+    logs.begin(quiet=as_json)
+    with opened(planet) as database:
+        try:
+            with Lock(planet.data, "work"):
+                store.feeds.subscribe(database, planet.subscriptions, clock.now())
+                if poll_all:
+                    store.feeds.make_due(database, clock.now())
+                summary = _sweep(planet, database, show_progress=not as_json)
+        except AlreadyAtWork:
+            _mark_due_beside_worker(database, as_json)
+            return
+    if as_json:
+        click.echo(json.dumps(asdict(summary)))
+    else:
+        click.echo(
+            f"{counted(summary.feeds, 'feed')} in {summary.seconds:.1f} s:"
+            f" {summary.fetched} fetched, {summary.unchanged} unchanged, {summary.failed} failed;"
+            f" {summary.new_entries} new and {summary.updated_entries} edited entries"
+        )
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to; default: data/public.")
+@config_option
+def build(config_path: Path, out: Path | None) -> None:
+    """Write the whole static site."""
+    from aggregator import store
+    from aggregator.config import load
+    from aggregator.processes import Lock
+    from jobs.equipment import renderer_for
+    from jobs.publish import build as build_site
+
+    planet = load(config_path)
+    # A planet at work writes its folder itself; two writers would trip over each other.
+    with opened(planet) as database, Lock(planet.data, "work") if out is None else nullcontext():
+        store.feeds.subscribe(database, planet.subscriptions, clock.now())
+        written = build_site(database, renderer_for(planet), out or planet.public)
+    click.echo(f"{written} files written to {out or planet.public}")
+
+
+@click.command()
+@config_option
+def check(config_path: Path) -> None:
+    """Validate the configuration: every mistake with its place and a hint."""
+    from aggregator.config import load
+
+    planet = load(config_path)
+    for key in planet.without_effect:
+        click.echo(f"{config_path}: {key}: fine, but without effect in this version")
+    enabled = sum(feed.enabled for feed in planet.subscriptions)
+    click.echo(
+        f"{config_path}: fine; {counted(enabled, 'feed')}, {len(planet.subscriptions) - enabled} more not enabled"
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@config_option
+def status(config_path: Path, as_json: bool) -> None:
+    """Tell how every feed is doing, and how many linkbacks wait."""
+    from aggregator import store
+    from aggregator.config import load
+
+    with opened(load(config_path)) as database:
+        feeds, mentions = store.feeds.health(database), store.mentions.counts(database)
+    if as_json:
+        rows = [
+            {**asdict(feed), "last_poll": _iso(feed.last_poll), "next_poll": _iso(feed.next_poll)} for feed in feeds
+        ]
+        click.echo(json.dumps({"feeds": rows, "mentions": mentions}))
+    else:
+        _print_status(feeds, mentions)
+
+
+def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSummary:
+    from dataclasses import replace
+
+    from rich.progress import Progress
+
+    from aggregator import store
+    from jobs import equipment
+    from jobs.children import Children
+    from jobs.poll import Sweep
+
+    began = clock.seconds()
+    children = Children(planet.workers.processes)
+    sweep = Sweep(database, equipment.engine_for(planet), children, equipment.terms_for(planet), clock.now)
+    try:
+        with Progress(disable=not (show_progress and sys.stderr.isatty()), transient=True) as progress:
+            bar = progress.add_task("Polling", total=store.feeds.count_due(database, clock.now()))
+            summary = sweep.run(on_progress=lambda so_far: progress.update(bar, completed=so_far.feeds))
+    finally:
+        children.close()
+    return replace(summary, seconds=round(clock.seconds() - began, 3))
+
+
+def _mark_due_beside_worker(database: Database, as_json: bool) -> None:
+    from aggregator import store
+    from aggregator.model import PollSummary
+
+    marked = store.feeds.make_due(database, clock.now())
+    if as_json:
+        click.echo(json.dumps({**asdict(PollSummary()), "marked_due": marked}))
+    else:
+        click.echo(f"A planet is at work here; {marked} feeds are marked due, and it polls them now.")
+
+
+def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from aggregator.logs import escaped
+
+    console = Console()
+    names = ("Feed", "Health", "Last poll", "Next poll", "Status", "Entries")
+    table = Table(*names, box=None, header_style="bold")
+    if not console.is_terminal:
+        click.echo("\t".join((*names, "URL", "Why")))
+    for feed in feeds:
+        numbers = (str(feed.status or ""), str(feed.entries))
+        cells = (feed.name, feed.health, _short(feed.last_poll), _short(feed.next_poll), *numbers)
+        if console.is_terminal:
+            table.add_row(*(Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells))
+        else:
+            click.echo("\t".join(map(escaped, (*cells, feed.url, feed.problem))))
+    if console.is_terminal:
+        console.print(table)
+        for feed in feeds:
+            if feed.problem:
+                click.echo(f"\n{escaped(feed.name)} <{escaped(feed.url)}>\n    {escaped(feed.problem)}")
+        click.echo()
+    click.echo("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
+
+
+def _short(instant: datetime | None) -> str:
+    return instant.astimezone().strftime("%d %b %H:%M") if instant else "–"
