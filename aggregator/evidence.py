@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from email.message import Message
+from typing import Any
 
+import mf2py
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString, PageElement
 
 from aggregator.content_coding import decode
 from aggregator.markup import plain, shortened, without_controls
 from aggregator.model import Evidence
-from aggregator.urls import canonical, web_url
+from aggregator.urls import canonical, host_of, web_url
 
 # Elements whose text browsers don't show as a page's own words, whatever a parser makes of them.
 _UNSEEN = ("noscript", "template", "textarea", "title", "iframe", "xmp", "noembed", "noframes", "plaintext", "select",
@@ -23,6 +26,10 @@ _UNSEEN = ("noscript", "template", "textarea", "title", "iframe", "xmp", "noembe
 _BLOCK = ("p", "li", "blockquote", "dd", "td", "figcaption", "article", "section", "div", "body")
 _CONTEXT = 140
 _MOST_LINKS = 5_000
+_MOST_OF_A_POST = 200
+_DEEPEST = 5
+_ENTRY_CLASSES = ["h-entry", "hentry"]
+_KINDS = {"in-reply-to": "reply", "like-of": "like", "repost-of": "repost", "bookmark-of": "bookmark"}
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 
 
@@ -36,18 +43,144 @@ def examine(
     Raises: BodyRefused.
     Source: Pingback 1.0 section 3; research on hidden links (comments, scripts, templates, prefixes).
     """
-    kind = content_type.partition(";")[0].strip().lower() or "text/html"
-    if not (kind.startswith("text/") or kind == "application/xhtml+xml"):
-        return None
-    text = _decoded(decode(body, coding, max_bytes), content_type)
     wanted = {key for key in map(canonical, targets) if key}
-    if not wanted:
+    document = page(body, coding, content_type, max_bytes)
+    if document is None or not wanted:
         return None
-    document = BeautifulSoup(text, "lxml")  # of an attribute given twice it keeps the first, as browsers do
-    link = _link(document, url, wanted)
+    if isinstance(document, str):
+        return _in_text(document, content_type, url, wanted)
+    if _says_gone(document):
+        return None
+    link = _link(document, url, lambda found: canonical(found) in wanted)
     if link is None:
         return None
-    return Evidence(title=_title(document, url), excerpt=_excerpt(link))
+    title, excerpt = _title(document, url), _excerpt(link)
+    kind, author = _microformats(document, url, wanted)  # last: the parser changes the document
+    return Evidence(title, excerpt, kind, author)
+
+
+def vouches(body: bytes, coding: str, content_type: str, url: str, host: str, max_bytes: int) -> bool:
+    """Tell whether the page at `url` links to any page of `host`.
+
+    Raises: BodyRefused.
+    Source: indieweb.org/Vouch.
+    """
+    document = page(body, coding, content_type, max_bytes)
+    if not isinstance(document, BeautifulSoup):
+        return False
+    return _link(document, url, lambda found: host_of(found) == host) is not None
+
+
+def links(html: str, base: str) -> list[tuple[str, tuple[str, str, str]]]:
+    """Return where a post's HTML links to, each address once, with the words around it.
+
+    The HTML has been sanitised, so that every link in it is one that readers see.
+    """
+    document = BeautifulSoup(html, "lxml")
+    found: dict[str, tuple[str, tuple[str, str, str]]] = {}
+    for link in document.find_all("a", href=True, limit=_MOST_LINKS):
+        address = web_url(str(link["href"]), base)
+        if address and len(found) < _MOST_OF_A_POST:
+            found.setdefault(canonical(address), (address, _excerpt(link)))
+    return list(found.values())
+
+
+def page(body: bytes, coding: str, content_type: str, max_bytes: int) -> BeautifulSoup | str | None:
+    """Read a body as a document, as text where it is plain text or JSON, or not at all.
+
+    Raises: BodyRefused.
+    """
+    kind = content_type.partition(";")[0].strip().lower() or "text/html"
+    if not (kind.startswith("text/") or kind == "application/xhtml+xml" or _is_json(kind)):
+        return None
+    text = _decoded(decode(body, coding, max_bytes), content_type)
+    if kind == "text/plain" or _is_json(kind):
+        return text
+    return BeautifulSoup(text, "lxml")  # of an attribute given twice it keeps the first, as browsers do
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _in_text(text: str, content_type: str, url: str, wanted: Collection[str]) -> Evidence | None:
+    """What is no HTML has no links: then the address itself must be there, whole (W3C Webmention, 3.2.2)."""
+    if "json" in content_type.partition(";")[0].lower():
+        try:
+            words = _json_texts(json.loads(text))
+        except (ValueError, RecursionError):
+            return None
+    else:
+        words = text.split()
+    if not any(canonical(word) in wanted for word in words if word.startswith(("http://", "https://"))):
+        return None
+    return Evidence(title=shortened(url, 200), excerpt=("", "", ""))
+
+
+def _json_texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for child in children for text in _json_texts(child)]
+
+
+def _says_gone(document: BeautifulSoup) -> bool:
+    """A page that can't answer 410 may say so in its head (indieweb.org/deleted)."""
+    for meta in document.find_all("meta", attrs={"http-equiv": True}, limit=50):
+        if str(meta["http-equiv"]).lower() == "status" and str(meta.get("content", "")).strip().startswith("410"):
+            return True
+    return False
+
+
+def _microformats(document: BeautifulSoup, url: str, wanted: Collection[str]) -> tuple[str, str]:
+    """How the page's own entry calls its link, and who wrote it; empty texts where it doesn't say."""
+    if document.find(class_=_ENTRY_CLASSES) is None:
+        return "", _meta_author(document)
+    try:
+        items = mf2py.Parser(doc=document, url=url).to_dict()["items"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # whatever strangers' classes do to it
+        return "", _meta_author(document)
+    for entry in _entries(items):
+        for name, kind in _KINDS.items():
+            if any(canonical(address) in wanted for address in _addresses(entry.get(name, []))):
+                return kind, _author(entry) or _meta_author(document)
+    entries = _entries(items)
+    return "", (_author(entries[0]) if len(entries) == 1 else "") or _meta_author(document)
+
+
+def _entries(items: list[Any], depth: int = 0) -> list[dict[str, Any]]:
+    """The properties of all h-entries, those inside feeds as well."""
+    found = []
+    for item in items:
+        if "h-entry" in item.get("type", []):
+            found.append(item.get("properties", {}))
+        elif depth < _DEEPEST:
+            found += _entries(item.get("children", []), depth + 1)
+    return found
+
+
+def _addresses(values: list[Any]) -> list[str]:
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, dict):
+            found += [each for each in value.get("properties", {}).get("url", []) if isinstance(each, str)]
+            found += [each for each in (value.get("value"),) if isinstance(each, str)]
+    return found
+
+
+def _author(entry: dict[str, Any]) -> str:
+    for value in entry.get("author", []):
+        name = value if isinstance(value, str) else (value.get("properties", {}).get("name") or [""])[0]
+        if isinstance(name, str) and (found := plain(name, is_html=False, longest=100)):
+            return "" if found.startswith(("http://", "https://")) else found
+    return ""
+
+
+def _meta_author(document: BeautifulSoup) -> str:
+    meta = document.find("meta", attrs={"name": "author", "content": True})
+    return plain(str(meta["content"]), is_html=False, longest=100) if isinstance(meta, Tag) else ""
 
 
 def _decoded(body: bytes, content_type: str) -> str:
@@ -66,15 +199,11 @@ def _decoded(body: bytes, content_type: str) -> str:
     return body.decode("windows-1252", "replace")
 
 
-def _link(document: BeautifulSoup, url: str, wanted: set[str]) -> Tag | None:
+def _link(document: BeautifulSoup, url: str, is_wanted: Callable[[str], bool]) -> Tag | None:
     base_element = document.find("base", href=True)
     base = web_url(str(base_element["href"]), url) if isinstance(base_element, Tag) else ""
     for link in document.find_all(["a", "area"], href=True, limit=_MOST_LINKS):
-        if (
-            canonical(web_url(str(link["href"]), base or url)) in wanted
-            and _is_shown(link)
-            and not link.has_attr("hidden")
-        ):
+        if is_wanted(web_url(str(link["href"]), base or url)) and _is_shown(link) and not link.has_attr("hidden"):
             return link
     return None
 

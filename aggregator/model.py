@@ -180,6 +180,10 @@ class Status(StrEnum):
     HELD = "held"
     REJECTED = "rejected"
     RETRACTED = "retracted"
+    HIDDEN = "hidden"
+
+
+Protocol = Literal["pingback", "trackback", "webmention", "feed", "comment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,19 +192,29 @@ class Claim:
 
     source: str
     target: str
-    protocol: Literal["pingback", "trackback", "webmention", "feed"]
+    protocol: Protocol
     received_at: datetime
+    client: str = ""
+    vouch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLinkback:
-    """A stored claim whose source is to be fetched now."""
+    """A stored claim whose source is to be fetched now, for the first time or once more."""
 
     id: int
     source: str
     targets: tuple[str, ...]
     feed_id: int | None
     attempts: int
+    status: Status = Status.PENDING
+    decision: str = ""
+    vouch: str = ""
+    client: str = ""
+    checks: int = 0
+    failures: int = 0
+    failing_since: datetime | None = None
+    retractions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +234,14 @@ class Mention:
 class Evidence:
     """What the source's page shows: the link, and how the page presents itself.
 
-    The excerpt is split around the words that link: before, linked, after.
+    The excerpt is split around the words that link: before, linked, after. The kind is what the page itself
+    calls its link (reply, like, repost, bookmark), or "".
     """
 
     title: str
     excerpt: tuple[str, str, str]
+    kind: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +255,7 @@ class Thought:
     blog: str
     at: datetime
     excerpt: tuple[str, str, str]
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import idna
@@ -81,6 +82,18 @@ def is_under(url: str, territory: str) -> bool:
     if not inside or not outside:
         return False
     return f"{inside.partition('?')[0]}/".startswith(f"{outside.partition('?')[0]}/")
+
+
+def is_blocked(url: str, patterns: Iterable[str]) -> bool:
+    """Tell whether the host of `url`, one above it, or a prefix of `url` is among the patterns."""
+    host = host_of(url)
+    for pattern in patterns:
+        if "/" in pattern:
+            if is_under(url, pattern if "://" in pattern else f"https://{pattern}"):
+                return True
+        elif host == pattern.lower() or host.endswith(f".{pattern.lower()}"):
+            return True
+    return False
 
 
 def origin(url: str) -> str:

@@ -39,10 +39,23 @@ def terms_for(planet: Planet) -> Terms:
 def policy_for(planet: Planet) -> Policy:
     """Return what happens to verified linkbacks."""
     rules = planet.linkbacks
-    return Policy(planet.masthead.url, rules.members, rules.strangers, tuple(rules.block))
+    agent = user_agent(planet, "verifying linkback from CLIENT").replace("{", "").replace("}", "")
+    return Policy(
+        planet.masthead.url,
+        rules.members,
+        rules.strangers,
+        tuple(rules.block),
+        agent.replace("CLIENT", "{client}"),
+    )
 
 
 def renderer_for(planet: Planet) -> Renderer:
     """Return what renders this planet's pages."""
     page = planet.page
-    return Renderer(planet.masthead, content=page.content, per_feed_per_day=page.per_feed_per_day, entries=page.entries)
+    return Renderer(
+        planet.masthead,
+        content=page.content,
+        per_feed_per_day=page.per_feed_per_day,
+        entries=page.entries,
+        accepts=planet.linkbacks.accept,
+    )

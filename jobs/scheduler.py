@@ -21,7 +21,7 @@ from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import publish
-from jobs.verify import Verification
+from jobs.verify import Pace, Verification
 
 log = logging.getLogger("planet.work")
 
@@ -90,10 +90,10 @@ class _Hands:
 
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.verifier_for(planet)), equipment.policy_for(planet)
-        rests: dict[str, datetime] = {}
+        pace = Pace()
 
         def verify_claims() -> None:
-            Verification(database, engine, self.children, policy, self.clock, self.stop.is_set, rests).run()
+            Verification(database, engine, self.children, policy, self.clock, self.stop.is_set, pace).run()
 
         return verify_claims
 

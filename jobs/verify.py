@@ -1,4 +1,4 @@
-"""Fetch the sources of claims, look for the link in a child, and settle what was claimed."""
+"""Fetch the sources of claims, look for the link in a child, and settle what was claimed; later, look again."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urljoin
 
-from linkbacks.claims import is_blocked
 from sqlite_utils import Database
 
-from aggregator import store
+from aggregator import standing, store
+from aggregator.budget import Allowance, Budget
 from aggregator.content_coding import ACCEPTED
 from aggregator.errors import BodyRefused, ChildStopped, NoVerdict
-from aggregator.evidence import examine
+from aggregator.evidence import examine, vouches
 from aggregator.model import Evidence, PendingLinkback, Status
 from aggregator.outbound import Answer, Engine, Outcome, Request
-from aggregator.urls import host_of, is_under
+from aggregator.standing import Standing
+from aggregator.urls import host_of, is_blocked, is_under
 from jobs.children import Children, result
 
 log = logging.getLogger("planet.verify")
@@ -34,25 +35,43 @@ PAUSES = (timedelta(seconds=20), timedelta(minutes=5), timedelta(hours=1))
 LEASE = timedelta(minutes=2)
 # One that was begun this often and never settled (whatever kills its process) is given up.
 MOST_ATTEMPTS = 8
-# Anybody can claim links from anybody's host: between two fetches that strangers caused, a host rests.
-REST = timedelta(seconds=1)
+# Anybody can claim links from anybody's host: what strangers cause there is little, and never two at once.
+STRANGERS = Allowance(burst=30, every=timedelta(seconds=10), rest=timedelta(seconds=1))
+MEMBERS = Allowance(burst=60, every=timedelta(seconds=1))
 _PATIENCE = 0.2
-_ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/*;q=0.5"
+_ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/*;q=0.5, application/json;q=0.4"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What happens to a link that was found."""
+    """What happens to a link that was found, and who we say that we are."""
 
     planet_url: str
     members: Literal["publish", "hold"] = "publish"
     strangers: Literal["publish", "hold", "refuse"] = "hold"
     block: tuple[str, ...] = ()
+    user_agent: str = ""  # "{client}" stands for the address that a ping came from
 
     def status(self, *, is_member: bool) -> Status:
         """Return what becomes of a linkback whose link was found."""
         rule = self.members if is_member else self.strangers
         return {"publish": Status.PUBLISHED, "hold": Status.HELD, "refuse": Status.REJECTED}[rule]
+
+
+class Pace:
+    """How much of each host's budget is spent, over many runs."""
+
+    def __init__(self) -> None:
+        self._strangers = Budget(STRANGERS)
+        self._members = Budget(MEMBERS)
+
+    def spend(self, url: str, now: datetime, *, is_member: bool) -> None:
+        """Count a request to the host of `url`."""
+        (self._members if is_member else self._strangers).spend(host_of(url), now)
+
+    def resting(self, now: datetime) -> set[str]:
+        """Return the hosts that are left alone for now."""
+        return self._strangers.spent(now) | self._members.spent(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +82,16 @@ class _Examined:
     status: Status
 
 
+@dataclass(frozen=True, slots=True)
+class _Vouched:
+    """A page that is to speak for a stranger's, whose link has been found."""
+
+    linkback: PendingLinkback
+    evidence: Evidence
+
+
 class Verification:
-    """One run over the claims that wait."""
+    """One run over the claims that wait, and over the links that are to be looked at again."""
 
     def __init__(
         self,
@@ -74,7 +101,7 @@ class Verification:
         policy: Policy,
         clock: Callable[[], datetime],
         until: Callable[[], bool] = lambda: False,
-        rests: dict[str, datetime] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -83,9 +110,10 @@ class Verification:
         self._clock = clock
         self._until = until
         self._hosts: dict[int, str] = {}
-        # Hosts that were asked just now on behalf of strangers, and when they may be asked again.
-        self._rests = rests if rests is not None else {}
+        self._pace = pace or Pace()
         self._examining: dict[Future[Evidence | None], _Examined] = {}
+        self._vouching: dict[Future[bool], _Vouched] = {}
+        self._vouchers: list[Request] = []
 
     def run(self) -> int:
         """Verify until no claim waits, or until told to stop; return how many were settled.
@@ -105,37 +133,44 @@ class Verification:
                     if self._until():
                         break
             settled += self._collect(wait_for_all=True)
+            more = more or bool(self._vouchers)
         return settled
 
     def _take(self, room: int) -> Sequence[Request]:
         if self._until():
             return []
+        vouchers, self._vouchers = self._vouchers, []
         now = self._clock()
-        for host in [host for host, until in self._rests.items() if until <= now]:
-            del self._rests[host]
-        busy = {*self._hosts.values(), *self._rests}
+        busy = {*self._hosts.values(), *self._pace.resting(now)}
         linkbacks = store.mentions.take_pending(self._database, now, now + LEASE, room, busy)
         # A host stays busy until its linkback is settled, so that none is taken twice.
         self._hosts |= {linkback.id: host_of(linkback.source) for linkback in linkbacks}
         worn_out = [linkback for linkback in linkbacks if linkback.attempts >= MOST_ATTEMPTS]
         for linkback in worn_out:
-            self._settle(linkback, Status.REJECTED, None, "its verification never came to an end")
-        return [_request(linkback) for linkback in linkbacks if linkback not in worn_out]
+            self._settle(linkback, standing.after_missing(linkback, "its verification never came to an end"), None)
+        return [*vouchers, *(self._request(linkback) for linkback in linkbacks if linkback not in worn_out)]
+
+    def _request(self, linkback: PendingLinkback) -> Request:
+        headers = [("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED)]
+        if linkback.client and self._policy.user_agent:  # a victim of false pings learns whom to complain about
+            headers.append(("User-Agent", self._policy.user_agent.format(client=linkback.client)))
+            headers.append(("X-Pingback-Forwarded-For", linkback.client))
+        return Request(linkback.source, linkback, tuple(headers), seconds=SECONDS, max_bytes=MAX_WIRE_BYTES)
 
     def _land(self, request: Request, outcome: Outcome) -> int:
+        if isinstance(request.key, _Vouched):
+            return self._land_voucher(request.key, outcome)
         linkback = request.key
         assert isinstance(linkback, PendingLinkback)
-        if linkback.feed_id is None:
-            self._rests[host_of(linkback.source)] = self._clock() + REST
+        self._spend(linkback, outcome)
         if not isinstance(outcome, Answer):
-            return self._retry_or_reject(linkback, outcome.reason)
-        if outcome.status in (408, 425, 429) or outcome.status >= 500:
-            return self._retry_or_reject(linkback, f"its server answers with status {outcome.status}")
+            return self._unclear(linkback, outcome.reason)
+        if outcome.status == 410:
+            return self._missing(linkback, "its server says that it is gone")
         if outcome.status != 200:
-            return self._settle(linkback, Status.REJECTED, None, f"its server answers with status {outcome.status}")
+            may_pass = outcome.status in (408, 425, 429) or outcome.status >= 500
+            return self._unclear(linkback, f"its server answers with status {outcome.status}", may_pass=may_pass)
         status = self._worth(linkback, outcome.url)
-        if status is Status.REJECTED:
-            return self._settle(linkback, status, None, "it leads to a page that may not be shown here")
         targets = tuple(urljoin(self._policy.planet_url, target.lstrip("/")) for target in linkback.targets if target)
         future = self._children.submit(
             examine, outcome.body, outcome.coding, outcome.content_type, outcome.url, targets, MAX_BYTES
@@ -143,37 +178,98 @@ class Verification:
         self._examining[future] = _Examined(linkback, status)
         return 0
 
+    def _spend(self, linkback: PendingLinkback, outcome: Outcome) -> None:
+        """Count the request where it went, and where redirects led it."""
+        now, is_member = self._clock(), linkback.feed_id is not None
+        self._pace.spend(linkback.source, now, is_member=is_member)
+        if isinstance(outcome, Answer) and host_of(outcome.url) != host_of(linkback.source):
+            self._pace.spend(outcome.url, now, is_member=False)
+
     def _worth(self, linkback: PendingLinkback, final_url: str) -> Status:
         """What a link is worth on the page where redirects ended: a member's redirect lends nobody its name."""
-        if is_under(final_url, self._policy.planet_url) or is_blocked(final_url, self._policy.block):
+        blocked = (*self._policy.block, *store.blocks.patterns(self._database))
+        if is_under(final_url, self._policy.planet_url) or is_blocked(final_url, blocked):
             return Status.REJECTED
+        if linkback.decision:  # the operator has spoken
+            return Status.PUBLISHED if linkback.decision == "approved" else Status.HIDDEN
+        if store.blocks.is_allowed(self._database, host_of(final_url)):
+            return Status.PUBLISHED
         member = store.feeds.member_at(self._database, final_url)
         return self._policy.status(is_member=member is not None and member == linkback.feed_id)
 
     def _collect(self, *, wait_for_all: bool) -> int:
         settled = 0
-        while self._examining:
-            finished, _ = wait(self._examining, timeout=_PATIENCE if wait_for_all else 0, return_when=FIRST_COMPLETED)
+        while self._examining or self._vouching:
+            under_way: list[Future[Any]] = [*self._examining, *self._vouching]
+            finished, _ = wait(under_way, timeout=_PATIENCE if wait_for_all else 0, return_when=FIRST_COMPLETED)
             if not finished and (self._until() or not wait_for_all):
                 break
             for future in finished:
-                settled += self._judge(future, self._examining.pop(future))
+                if future in self._examining:
+                    settled += self._judge(future, self._examining.pop(future))
+                else:
+                    settled += self._judge_voucher(future, self._vouching.pop(future))
         return settled
 
     def _judge(self, future: Future[Evidence | None], examined: _Examined) -> int:
+        linkback = examined.linkback
         try:
             evidence, problem = result(future), "there is no link to the target on the page"
         except (BodyRefused, ChildStopped) as error:
             evidence, problem = None, str(error)
         except NoVerdict as error:
-            return self._retry_or_reject(examined.linkback, str(error))
+            return self._unclear(linkback, str(error))
         if evidence is None:
-            return self._settle(examined.linkback, Status.REJECTED, None, problem)
-        return self._settle(examined.linkback, examined.status, evidence, "")
+            return self._missing(linkback, problem)
+        if examined.status is Status.HELD and linkback.vouch and self._ask_voucher(linkback, evidence):
+            return 0
+        return self._found(linkback, examined.status, evidence)
 
-    def _retry_or_reject(self, linkback: PendingLinkback, problem: str) -> int:
-        if linkback.attempts >= len(PAUSES):
-            return self._settle(linkback, Status.REJECTED, None, problem)
+    # -- a member's page may speak for a stranger's (indieweb.org/Vouch) -----------------------------
+
+    def _ask_voucher(self, linkback: PendingLinkback, evidence: Evidence) -> bool:
+        if linkback.feed_id is not None or store.feeds.member_at(self._database, linkback.vouch) is None:
+            return False
+        headers = (("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED))
+        key = _Vouched(linkback, evidence)
+        self._vouchers.append(Request(linkback.vouch, key, headers, seconds=SECONDS, max_bytes=MAX_WIRE_BYTES))
+        return True
+
+    def _land_voucher(self, vouched: _Vouched, outcome: Outcome) -> int:
+        linkback = vouched.linkback
+        self._pace.spend(linkback.vouch, self._clock(), is_member=True)
+        is_page = isinstance(outcome, Answer) and outcome.status == 200
+        if not is_page or store.feeds.member_at(self._database, outcome.url) is None:  # type: ignore[union-attr]
+            return self._found(linkback, Status.HELD, vouched.evidence)
+        assert isinstance(outcome, Answer)
+        host = host_of(linkback.source)
+        future = self._children.submit(
+            vouches, outcome.body, outcome.coding, outcome.content_type, outcome.url, host, MAX_BYTES
+        )
+        self._vouching[future] = vouched
+        return 0
+
+    def _judge_voucher(self, future: Future[bool], vouched: _Vouched) -> int:
+        try:
+            worth = Status.PUBLISHED if result(future) else Status.HELD
+        except (BodyRefused, ChildStopped, NoVerdict):
+            worth = Status.HELD
+        return self._found(vouched.linkback, worth, vouched.evidence)
+
+    # -- what became of it ---------------------------------------------------------------------------
+
+    def _found(self, linkback: PendingLinkback, worth: Status, evidence: Evidence) -> int:
+        return self._settle(linkback, standing.after_found(linkback, worth, self._clock()), evidence)
+
+    def _missing(self, linkback: PendingLinkback, problem: str) -> int:
+        return self._settle(linkback, standing.after_missing(linkback, problem), None)
+
+    def _unclear(self, linkback: PendingLinkback, problem: str, *, may_pass: bool = True) -> int:
+        """Nothing is known of the page: a link that was found before has some days, a new one some hours."""
+        if standing.was_found(linkback):
+            return self._settle(linkback, standing.after_failure(linkback, problem, self._clock()), None)
+        if not may_pass or linkback.attempts >= len(PAUSES):
+            return self._missing(linkback, problem)
         again_at = self._clock() + PAUSES[linkback.attempts]
         with store.transaction(self._database):
             store.mentions.try_again(self._database, linkback.id, again_at, problem)
@@ -181,19 +277,10 @@ class Verification:
         log.info("later: %s", problem, extra={"source": linkback.source, "next": again_at.isoformat()})
         return 0
 
-    def _settle(self, linkback: PendingLinkback, status: Status, evidence: Evidence | None, problem: str) -> int:
+    def _settle(self, linkback: PendingLinkback, now_stands: Standing, evidence: Evidence | None) -> int:
         with store.transaction(self._database):
-            store.mentions.settle(self._database, linkback.id, status, evidence, problem, self._clock())
+            store.mentions.settle(self._database, linkback.id, now_stands, evidence, self._clock())
         self._hosts.pop(linkback.id, None)
-        log.info("%s%s", status, f": {problem}" if problem else "", extra={"source": linkback.source})
+        problem = now_stands.problem
+        log.info("%s%s", now_stands.status, f": {problem}" if problem else "", extra={"source": linkback.source})
         return 1
-
-
-def _request(linkback: PendingLinkback) -> Request:
-    return Request(
-        url=linkback.source,
-        key=linkback,
-        headers=(("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED)),
-        seconds=SECONDS,
-        max_bytes=MAX_WIRE_BYTES,
-    )

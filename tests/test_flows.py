@@ -22,7 +22,7 @@ from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import build, publish
-from jobs.verify import Verification
+from jobs.verify import Pace, Verification
 from tests.builders import NOON, PLANET, claim, entry, hours_ago, planet, rss, stored
 from tests.farm import Farm, Reply, Seen, farm
 
@@ -682,12 +682,12 @@ def test_a_host_that_strangers_name_is_asked_once_a_second(world: Callable[..., 
         here.poll()
         for number in range(20):
             here.ping(f"{victim.url}/?r={number}", f"{web.url}/1")
-        rests: dict[str, datetime] = {}
+        pace = Pace()
 
         def verify() -> None:
             policy = equipment.policy_for(here.planet)
             with equipment.verifier_for(here.planet) as engine:
-                Verification(here.database, engine, here.children, policy, here.clock, rests=rests).run()
+                Verification(here.database, engine, here.children, policy, here.clock, pace=pace).run()
 
         for _ in range(3):
             verify()

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime
 
 import pytest
 from linkbacks import calls, endpoint, pingback
@@ -13,6 +14,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.model import Claim, Status, Subscription
+from aggregator.standing import Standing
 from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
 
 RULES = Rules(PLANET)
@@ -131,14 +133,14 @@ def test_a_ping_again_after_a_no_is_verified_again(database: Database, post: int
 
 def _settle(database: Database, status: Status) -> None:
     with store.transaction(database):
-        store.mentions.settle(database, 1, status, None, "", NOON)
+        store.mentions.settle(database, 1, Standing(status), None, NOON)
 
 
 def test_a_post_of_a_feed_that_left_is_no_target(database: Database, post: int) -> None:
     store.feeds.subscribe(database, [Subscription(url="http://other.test/feed")], NOON)
 
     for target in ("http://blog.test/1/", f"{PLANET}posts/{post}-post-1/"):
-        assert decide(database, claim("http://answer.test/x", target)) is Refusal.TARGET_UNKNOWN
+        assert decide(database, claim("http://answer.test/x", target)) is Refusal.TARGET_GONE
 
 
 # -- the wire ----------------------------------------------------------------------------------------
@@ -209,11 +211,24 @@ def test_a_call_without_params_is_a_call() -> None:
     assert calls.read(b"<methodCall><methodName>system.listMethods</methodName></methodCall>").params == ()
 
 
-def ask(body: bytes, decision: Callable[[Claim], Accepted | Refusal]) -> object:
-    async def accept_claim(made: Claim) -> Accepted | Refusal:
-        return decision(made)
+class Desk:
+    """Answers as a test says; knows the blog at blog.test."""
 
-    answer = asyncio.run(endpoint.respond(body, accept_claim, PLANET, NOON))
+    def __init__(self, decision: Callable[[Claim], Accepted | Refusal]) -> None:
+        self.decision = decision
+
+    async def accept(self, made: Claim) -> Accepted | Refusal:
+        return self.decision(made)
+
+    async def notice(self, urls: Collection[str], now: datetime) -> bool:
+        return "http://blog.test/" in urls
+
+    async def sources(self, target: str) -> list[str] | Refusal:
+        return ["http://answer.test/x"] if target == "http://blog.test/1/" else Refusal.TARGET_UNKNOWN
+
+
+def ask(body: bytes, decision: Callable[[Claim], Accepted | Refusal]) -> object:
+    answer = asyncio.run(endpoint.respond(body, Desk(decision), PLANET, NOON))
     return xmlrpc.client.loads(answer)[0][0]
 
 
@@ -233,6 +248,8 @@ def test_an_accepted_ping_is_answered_with_its_status_page() -> None:
         (Refusal.SOURCE_INVALID, 0),
         (Refusal.SAME, 0),
         (Refusal.TARGET_UNKNOWN, 33),
+        (Refusal.TARGET_GONE, 32),
+        (Refusal.TOO_MANY, 49),
         (Refusal.NOT_ACCEPTED, 33),
         (Refusal.ALREADY_THERE, 48),
         (Refusal.SOURCE_DENIED, 49),
@@ -271,9 +288,15 @@ def test_wrong_calls_are_faults(body: bytes, code: int) -> None:
 
 def test_methods_are_listed_and_explained() -> None:
     assert ask(call("system.listMethods"), lambda _: Accepted("x")) == [
+        "pingback.extensions.getPingbacks",
         "pingback.ping",
+        "rssCloud.notify",
+        "system.getCapabilities",
         "system.listMethods",
         "system.methodHelp",
+        "system.methodSignature",
+        "weblogUpdates.extendedPing",
+        "weblogUpdates.ping",
     ]
     assert "links" in str(ask(call("system.methodHelp", "pingback.ping"), lambda _: Accepted("x")))
 

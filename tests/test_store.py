@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.model import Evidence, Status, Subscription
+from aggregator.standing import Standing
 from tests.builders import NOON, claim, entry, hours_ago, state, stored, subscribed
 
 
@@ -43,6 +44,7 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.entries._TARGET, "entry_url"),
         (store.mentions._PENDING, "linkback_to_verify"),
         (store.mentions._FIND, "sqlite_autoindex_linkback"),
+        (store.mentions._TO_RECHECK, "linkback_to_recheck"),
         (store.feeds._MEMBERS, "feed_territory"),
     ],
 )
@@ -277,7 +279,7 @@ def test_thoughts_are_numbered_in_order_of_time(database: Database) -> None:
             known = store.mentions.find(database, made.source, id)
             assert known is not None
             status = Status.REJECTED if name == "rejected" else Status.PUBLISHED
-            store.mentions.settle(database, known.id, status, Evidence(name, ("", "x", "")), "", NOON)
+            store.mentions.settle(database, known.id, Standing(status), Evidence(name, ("", "x", "")), NOON)
 
     thoughts = store.mentions.thoughts(database, [id])[id]
 

@@ -25,7 +25,7 @@ from aggregator.model import Masthead, Subscription
 # Keys of the contract that are read and checked, but that nothing acts on in this version.
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
-        ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"), ("network", "proxies"),
+        ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
         ("keep",), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
         ("feeds", "face"), ("feeds", "include"), ("feeds", "exclude"),
     }

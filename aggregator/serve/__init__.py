@@ -19,8 +19,8 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App, Receive, Scope, Send
-from aggregator.serve.intake import Intake
-from aggregator.serve.pages import Pages
+from aggregator.serve.intake import Intake, is_near
+from aggregator.serve.pages import Pages, endpoint_headers
 from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")
@@ -68,7 +68,7 @@ class _WebHalf:
     def __init__(self, config: ConfigFile, clock: Callable[[], datetime]) -> None:
         self._config = config
         self._clock = clock
-        self._intake = Intake(config.current.data, self._rules)
+        self._intake = Intake(config.current.data, self._rules, self._is_exempt)
         self._loop = asyncio.get_running_loop()
         self._database = store.open_store(config.current.data)
         # Before the first page is read: whatever is published from now on is noticed.
@@ -90,7 +90,7 @@ class _WebHalf:
         self._database.close()
 
     def _take_on(self, planet: Planet) -> None:
-        self._pages = Pages(planet.public, f"{planet.masthead.url}xmlrpc")
+        self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
         self._app = App(planet, self._pages, self._intake, renderer_for(planet), self._clock)
 
     def _rules(self) -> Rules:
@@ -99,8 +99,13 @@ class _WebHalf:
             planet.masthead.url,
             planet.linkbacks.strangers,
             tuple(planet.linkbacks.block),
-            accepts_pingback="pingback" in planet.linkbacks.accept,
+            tuple(planet.linkbacks.accept),
         )
+
+    def _is_exempt(self, client: str) -> bool:
+        network = self._config.current.network
+        # Behind a proxy that the operator has not named, everybody would be one client.
+        return is_near(client, network.allow_addresses)
 
     def _watch(self) -> None:
         """Drop pages from memory when they have been published anew; take on an edited configuration."""

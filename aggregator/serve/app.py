@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from linkbacks import calls, endpoint
+from linkbacks import calls, endpoint, trackback, weblogs, webmention
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -21,6 +21,7 @@ from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import Mention, Status
+from aggregator.serve.client import address_of
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.site import Renderer
@@ -35,10 +36,12 @@ BODY_SECONDS = 5
 # Longer than all retries of a verification together.
 REVEAL_AFTER = timedelta(hours=2)
 _SAFETY = {name.decode(): value.decode() for name, value in SAFETY}
+_NO_STORE = {**_SAFETY, "Cache-Control": "no-store"}
 _NO_SUCH_PAGE = (
     "There is no such page",
     "It may have been removed where it was written, or its address has a mistake.",
 )
+_ANY = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 _NOT_YET = ("The planet is waking up", "Its first page is being made. Come back in a few seconds.")
 
 
@@ -55,14 +58,18 @@ class App:
         self._clock = clock
         self._url = planet.masthead.url
         self._root = urlsplit(self._url).path
+        self._proxies = planet.network.proxies
         self._missing = page_of("404.html", renderer.notice(*_NO_SUCH_PAGE))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
         self._routes = Starlette(
             routes=[
-                Route("/xmlrpc", self._xmlrpc, methods=["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),
+                Route("/xmlrpc", self._xmlrpc, methods=_ANY),
+                Route("/trackback/{id}", self._trackback, methods=_ANY),
+                Route("/trackback/{id}/", self._trackback, methods=_ANY),
+                Route("/webmention", self._webmention, methods=_ANY),
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
-                Route("/{path:path}", self._else, methods=["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),
+                Route("/{path:path}", self._else, methods=_ANY),
             ]
         )
 
@@ -83,17 +90,71 @@ class App:
         await self._routes(scope, receive, send)
 
     async def _xmlrpc(self, request: Request) -> Response:
+        if request.method == "GET" and "url" in request.query_params:
+            return await self._weblog_ping(request)
         if request.method != "POST":
-            return PlainTextResponse(
-                "This is an XML-RPC endpoint; it takes POST requests only.\n",
-                status_code=405,
-                headers={"Allow": "POST", **_SAFETY},
-            )
+            return _only_post("This is an XML-RPC endpoint; it takes POST requests only.\n")
         body = await _body(request)
-        if body is None:
-            return Response(status_code=408, headers={"Connection": "close"})
-        answer = await endpoint.respond(body, self._intake.accept, self._url, self._clock())
+        if isinstance(body, Response):
+            return body
+        client = self._client(request)
+        answer = await endpoint.respond(body, self._intake, self._url, self._clock(), client)
         return Response(answer, headers={"Content-Type": calls.CONTENT_TYPE.decode()})
+
+    async def _weblog_ping(self, request: Request) -> Response:
+        """Answer weblogUpdates in its REST form: /xmlrpc?name=…&url=…."""
+        try:
+            is_known = await self._intake.notice(weblogs.urls(tuple(request.query_params.values())[:6]), self._clock())
+        except StoreFailed:
+            return _later()
+        return PlainTextResponse(f"{weblogs.THANKS if is_known else weblogs.UNKNOWN}\n", headers=_NO_STORE)
+
+    async def _trackback(self, request: Request) -> Response:
+        if request.method != "POST":
+            return _trackback_answer(trackback.failure("This is a TrackBack endpoint; it takes POST requests only."))
+        body = await _body(request)
+        if isinstance(body, Response):
+            return body
+        target = f"{self._url}posts/{request.path_params['id']}/"
+        kind = request.headers.get("content-type", "")
+        claim = trackback.claim(body, kind, target, self._clock(), self._client(request))
+        if claim is None:
+            return _trackback_answer(trackback.failure(trackback.NO_URL))
+        try:
+            return _trackback_answer(trackback.reply(await self._intake.accept(claim)))
+        except StoreFailed:
+            return _trackback_answer(trackback.failure("It could not be stored; please send it again later."))
+
+    async def _webmention(self, request: Request) -> Response:
+        if request.method == "GET":
+            form = self._renderer.webmention_form(request.query_params.get("target", "")[:2_000])
+            return _as_response(page_of("webmention.html", form), 200)
+        if request.method != "POST":
+            return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
+        body = await _body(request)
+        if isinstance(body, Response):
+            return body
+        claim = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
+        if claim is None:
+            return self._said(request, webmention.Reply(400, webmention.INCOMPLETE))
+        try:
+            return self._said(request, webmention.reply(await self._intake.accept(claim), self._url))
+        except StoreFailed:
+            return _later()
+
+    def _said(self, request: Request, reply: webmention.Reply) -> Response:
+        """A webmention's answer: as a page for a person at a form, as text for a program."""
+        headers = {"Location": reply.location} if reply.location else {}
+        if "text/html" in request.headers.get("accept", ""):
+            headline = "Thank you" if reply.location else "This webmention is not taken"
+            page = self._renderer.notice(headline, reply.text, reply.location)
+            response = _as_response(page_of("notice.html", page), reply.status)
+            response.headers.update(headers)
+            return response
+        return PlainTextResponse(f"{reply.text}\n", reply.status, {**headers, **_NO_STORE})
+
+    def _client(self, request: Request) -> str:
+        return address_of(request.scope, self._proxies)
 
     async def _mention(self, request: Request) -> Response:
         try:
@@ -139,8 +200,10 @@ class App:
         return mention
 
 
-async def _body(request: Request) -> bytes | None:
-    """Read a body, at most a little more than a call may hold; None when it takes too long."""
+async def _body(request: Request) -> bytes | Response:
+    """Read a body, at most a little more than a call may hold; or say why it is not read."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        return PlainTextResponse("Send it without a Content-Encoding.\n", 415, dict(_NO_STORE))
     body = bytearray()
     with suppress(ClientDisconnect):
         try:
@@ -150,8 +213,20 @@ async def _body(request: Request) -> bytes | None:
                     if len(body) > calls.LONGEST_BODY:
                         break
         except TimeoutError:
-            return None
+            return Response(status_code=408, headers={"Connection": "close"})
     return bytes(body[: calls.LONGEST_BODY + 1])
+
+
+def _only_post(text: str, allow: str = "POST") -> Response:
+    return PlainTextResponse(text, 405, {"Allow": allow, **_SAFETY})
+
+
+def _later() -> Response:
+    return PlainTextResponse("It could not be stored; please send it again later.\n", 503, {"Retry-After": "60"})
+
+
+def _trackback_answer(xml: str) -> Response:
+    return Response(xml.encode("utf-8", "replace"), headers={"Content-Type": trackback.CONTENT_TYPE, **_NO_STORE})
 
 
 async def _send_page(page: Page, status: int, scope: Scope, send: Send) -> None:

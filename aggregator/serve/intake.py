@@ -1,19 +1,24 @@
-"""Claims into the store: one durable commit for all that arrived while the last one was made."""
+"""Pings into the store: one durable commit for all that arrived while the last one was made."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
-from linkbacks.claims import Rules, accept
-from linkbacks.decisions import Accepted, Decision
+from linkbacks import claims, hints
+from linkbacks.claims import Rules
+from linkbacks.decisions import Accepted, Decision, Refusal
 from sqlite_utils import Database
 
 from aggregator import store
+from aggregator.budget import Allowance, Budget
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.logs import counted
 from aggregator.model import Claim
@@ -23,16 +28,25 @@ log = logging.getLogger("planet.intake")
 MOST_AT_ONCE = 500
 # WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
 WAIT_FOR_LOCK = 1.0
+# How many strangers' links one client may have stored: a blog that pings all links of a long post is well within.
+OF_A_CLIENT = Allowance(burst=100, every=timedelta(seconds=2))
 
-_Waiting = tuple[Claim, "asyncio.Future[Decision]"]
+T = TypeVar("T")
+# What is done in the intake's thread, inside its transaction.
+_Deed = Callable[[Database, Rules], Any]
+_Waiting = tuple[_Deed, "asyncio.Future[Any]"]
 
 
 class Intake:
-    """A thread that stores claims; whoever waits for one is answered after its commit, never before."""
+    """A thread that stores pings; whoever waits for one is answered after its commit, never before."""
 
-    def __init__(self, data: Path, rules: Callable[[], Rules]) -> None:
+    def __init__(
+        self, data: Path, rules: Callable[[], Rules], is_exempt: Callable[[str], bool] = lambda _client: False
+    ) -> None:
         self._data = data
         self._rules = rules
+        self._is_exempt = is_exempt
+        self._budget = Budget(OF_A_CLIENT)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._database: Database | None = None
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -43,14 +57,38 @@ class Intake:
 
         Raises: StoreFailed; then nothing was stored.
         """
-        future: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._queue.put((claim, future))
-        return await future
+        decision = await self._done(lambda database, rules: claims.accept(database, claim, rules, self._may_send))
+        _tell_operator(claim, decision)
+        return decision
+
+    async def notice(self, urls: Collection[str], now: datetime) -> bool:
+        """Act on the hint that blogs have changed; tell whether any of them is known.
+
+        Raises: StoreFailed.
+        """
+        is_known = await self._done(lambda database, _rules: hints.take(database, urls, now))
+        log.log(logging.INFO if is_known else logging.DEBUG, "a blog says that it changed: %s", " ".join(urls)[:500])
+        return is_known
+
+    async def sources(self, target: str) -> list[str] | Refusal:
+        """Return the addresses of the published linkbacks of a post.
+
+        Raises: StoreFailed.
+        """
+        return await self._done(lambda database, rules: claims.sources(database, target, rules.planet_url))
 
     def close(self) -> None:
         """Store what has arrived, and end."""
         self._queue.put(None)
         self._thread.join()
+
+    async def _done(self, deed: Callable[[Database, Rules], T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put((deed, future))
+        return await future
+
+    def _may_send(self, claim: Claim) -> bool:
+        return not claim.client or self._is_exempt(claim.client) or self._budget.take(claim.client, claim.received_at)
 
     def _run(self) -> None:
         is_open = True
@@ -58,10 +96,10 @@ class Intake:
             batch: list[_Waiting] = []
             is_open = self._gather(batch)
             if batch:
-                self._settle(batch, self._decide([claim for claim, _ in batch]))
+                self._settle(batch, self._do([deed for deed, _ in batch]))
 
     def _gather(self, batch: list[_Waiting]) -> bool:
-        """Wait for a claim, and take all others that are there; False when the queue is closed."""
+        """Wait for a ping, and take all others that are there; False when the queue is closed."""
         item = self._queue.get()
         while item is not None:
             batch.append(item)
@@ -73,27 +111,34 @@ class Intake:
                 return True
         return False
 
-    def _decide(self, claims: list[Claim]) -> list[Decision] | PlanetError:
+    def _do(self, deeds: list[_Deed]) -> list[Any] | PlanetError:
         try:
             if self._database is None:
                 self._database = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
             rules = self._rules()
             with store.transaction(self._database):
-                decisions = [accept(self._database, claim, rules) for claim in claims]
+                return [deed(self._database, rules) for deed in deeds]
         except PlanetError as error:
-            log.error("not stored, and not acknowledged: %s: %s", counted(len(claims), "ping"), error)
+            log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
             return error
         except Exception:
-            log.exception("%d pings were not stored: this is a fault of the planet itself", len(claims))
+            log.exception("%d pings were not stored: this is a fault of the planet itself", len(deeds))
             return StoreFailed(str(self._data), "a fault of the planet itself")
-        for claim, decision in zip(claims, decisions, strict=True):
-            _tell_operator(claim, decision)
-        return decisions
 
-    def _settle(self, batch: list[_Waiting], decided: list[Decision] | PlanetError) -> None:
+    def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError) -> None:
         loop = batch[0][1].get_loop()
         futures = [future for _, future in batch]
-        loop.call_soon_threadsafe(_tell, futures, decided)
+        loop.call_soon_threadsafe(_tell, futures, done)
+
+
+def is_near(client: str, allowed: Collection[str]) -> bool:
+    """Tell whether a client's address is this machine's own or in one of the networks that the operator allows."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return False
+    networks = (ipaddress.ip_network(network) for network in allowed)
+    return address.is_loopback or any(address.version == net.version and address in net for net in networks)
 
 
 def _tell_operator(claim: Claim, decision: Decision) -> None:
@@ -104,11 +149,11 @@ def _tell_operator(claim: Claim, decision: Decision) -> None:
         log.debug("%s refused: %s", claim.protocol, decision.value, extra=keys)
 
 
-def _tell(futures: list[asyncio.Future[Decision]], decided: list[Decision] | PlanetError) -> None:
+def _tell(futures: list[asyncio.Future[Any]], done: list[Any] | PlanetError) -> None:
     for index, future in enumerate(futures):
         if future.done():  # its sender has hung up
             continue
-        if isinstance(decided, PlanetError):
-            future.set_exception(decided)
+        if isinstance(done, PlanetError):
+            future.set_exception(done)
         else:
-            future.set_result(decided[index])
+            future.set_result(done[index])

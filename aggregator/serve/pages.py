@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 MOST_BYTES = 64_000_000
 SMALLEST_TO_COMPRESS = 600
 
+_PINGABLE = ("posts/", "conversations/")
 _NAME = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
 _TYPES = {
     ".html": b"text/html; charset=utf-8",
@@ -83,12 +84,22 @@ def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: 
     )
 
 
+def endpoint_headers(planet_url: str, accepts: Collection[str]) -> Headers:
+    """Return the headers by which a page that may be pinged names the endpoints."""
+    headers: Headers = []
+    if "pingback" in accepts:
+        headers.append((b"x-pingback", f"{planet_url}xmlrpc".encode("ascii")))
+    if "webmention" in accepts:
+        headers.append((b"link", f'<{planet_url}webmention>; rel="webmention"'.encode("ascii")))
+    return headers
+
+
 class Pages:
     """The published folder, read when asked for and kept until it changes. For one thread."""
 
-    def __init__(self, public: Path, xmlrpc_url: str) -> None:
+    def __init__(self, public: Path, endpoints: Headers) -> None:
         self._public = public
-        self._pingback: Headers = [(b"x-pingback", xmlrpc_url.encode("ascii"))]
+        self._endpoints = endpoints
         self._kept: OrderedDict[str, Page] = OrderedDict()
         self._bytes = 0
 
@@ -105,7 +116,7 @@ class Pages:
         if body is None:
             return None
         # Every page that may be pinged says so; the front page may not be.
-        extra = self._pingback if name.startswith("posts/") else []
+        extra = self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else []
         page = page_of(name, body, extra=extra, is_frozen=name.startswith("static/"))
         self._keep(name, page)
         return page

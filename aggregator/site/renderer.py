@@ -45,6 +45,10 @@ _OUTCOMES = {
         "The planet did not find the link on the source page."
         " Publish the page, check that it links to the target, and ping again.",
     ),
+    Status.HIDDEN: (
+        "This linkback is not shown",
+        "The operator of this planet has decided so.",
+    ),
     Status.RETRACTED: (
         "This linkback was withdrawn",
         "The source no longer links to the target.",
@@ -79,8 +83,10 @@ class Renderer:
         content: Literal["full", "excerpt"] = "full",
         per_feed_per_day: int = 3,
         entries: int = 40,
+        accepts: Sequence[str] = ("pingback", "trackback", "webmention"),
     ) -> None:
         self.entries = entries
+        self._accepts = tuple(accepts)
         self._masthead = masthead
         self._content = content
         self._per_feed_per_day = per_feed_per_day
@@ -128,12 +134,16 @@ class Renderer:
         headline, explanation = _OUTCOMES[mention.status]
         return self._page("mention.html", mention=mention, headline=headline, explanation=explanation)
 
-    def notice(self, headline: str, explanation: str) -> bytes:
-        """Return a page that says one thing, such as that there is no such page."""
-        return self._page("notice.html", headline=headline, explanation=explanation)
+    def webmention_form(self, target: str = "") -> bytes:
+        """Return the form by which a person sends a webmention."""
+        return self._page("webmention.html", target=target)
+
+    def notice(self, headline: str, explanation: str, link: str = "") -> bytes:
+        """Return a page that says one thing, such as that there is no such page; and leads to another one."""
+        return self._page("notice.html", headline=headline, explanation=explanation, link=link)
 
     def _fingerprint(self) -> str:
-        settings = (__version__, self._masthead, self._content, self._per_feed_per_day, self.entries)
+        settings = (__version__, self._masthead, self._content, self._per_feed_per_day, self.entries, self._accepts)
         digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for path in sorted((_HERE / "templates").iterdir()):
             digest.update(path.read_bytes())
@@ -143,7 +153,14 @@ class Renderer:
 
     def _page(self, template: str, **values: Any) -> bytes:
         text = self._environment.get_template(template).render(
-            {"here": "", "pingable": False, **values, "planet": self._masthead, "root": self._root}
+            {
+                "here": "",
+                "pingable": False,
+                **values,
+                "planet": self._masthead,
+                "root": self._root,
+                "accepts": self._accepts,
+            }
         )
         return text.encode("utf-8")
 

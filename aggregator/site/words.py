@@ -14,7 +14,9 @@ from aggregator.model import Post
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
-_KINDS = {"pingback": "Pingback", "trackback": "Trackback", "webmention": "Webmention", "feed": "Links here"}
+_KINDS = {"pingback": "Pingback", "trackback": "Trackback", "webmention": "Webmention", "feed": "Links here",
+          "comment": "Comment", "reply": "Reply", "like": "Like", "repost": "Repost",
+          "bookmark": "Bookmark"}  # fmt: skip
 HUES = 12
 _WORDS_PER_MINUTE = 230
 

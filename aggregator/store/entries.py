@@ -112,6 +112,18 @@ def is_shown(database: Database, id: int) -> bool:
     return row is not None
 
 
+def is_gone(database: Database, named: int | str | None) -> bool:
+    """Tell whether a post was ours and is no more; it is named by its id or by its canonical address."""
+    if named is None:
+        return False
+    if isinstance(named, int):
+        where = "entry.id = ? AND (hidden = '' OR removed_at IS NOT NULL)"
+    else:
+        where = "url_key = ?"
+    row = database.execute(f"SELECT 1 FROM entry JOIN feed ON feed.id = feed_id WHERE {where} LIMIT 1", [named])
+    return row.fetchone() is not None
+
+
 _POSTS = f"""
 SELECT entry.id, entry.slug, guid, entry.url, entry.title, entry.author, html, lede, words, language, entry.tags,
     shown_at, published_at, updated_at, {BLOG_COLUMNS},

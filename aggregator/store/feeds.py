@@ -13,7 +13,7 @@ from aggregator.cadence import LEASE
 from aggregator.model import Blog, DueFeed, FeedHealth, PollState, Subscription
 from aggregator.store import stale
 from aggregator.store.connection import to_instant, to_text, transaction
-from aggregator.urls import host_of, is_under, slug
+from aggregator.urls import canonical, host_of, is_under, slug
 
 
 def subscribe(database: Database, subscriptions: Sequence[Subscription], now: datetime) -> None:
@@ -92,6 +92,43 @@ def make_due(database: Database, now: datetime) -> int:
             "UPDATE feed SET next_poll_at = ? WHERE enabled AND removed_at IS NULL", [to_text(now)]
         )
     return int(marked.rowcount)
+
+
+def make_due_by_ping(database: Database, feed_id: int, now: datetime) -> datetime:
+    """Let a feed be polled because its blog says that it changed, at most every five minutes; inside a transaction.
+
+    Returns when the blog is to be asked: now, or when the rest since its last ping is over. A feed that fails keeps
+    its own pace: its server may have asked for it.
+    """
+    row = database.execute("SELECT pinged_at, last_poll_at FROM feed WHERE id = ?", [feed_id]).fetchone()
+    pinged_at, polled_at = (to_instant(text) for text in row)
+    at = now if pinged_at is None else max(now, pinged_at if pinged_at > now else pinged_at + PING_REST)
+    if at != pinged_at:
+        database.execute("UPDATE feed SET pinged_at = ? WHERE id = ?", [to_text(at), feed_id])
+    poll_at = max(at, polled_at + PING_REST) if polled_at else at
+    database.execute(
+        "UPDATE feed SET next_poll_at = ? WHERE id = ? AND next_poll_at > ? AND failures = 0 AND NOT is_taken",
+        [to_text(poll_at), feed_id, to_text(poll_at)],
+    )
+    return at
+
+
+PING_REST = timedelta(minutes=5)
+
+
+def named_by(database: Database, urls: Collection[str]) -> list[int]:
+    """Return the ids of the feeds that are, or whose blogs are, at one of these addresses."""
+    wanted = {key for key in map(canonical, urls) if key}
+    hosts = json.dumps([host_of(url) for url in urls])
+    rows = database.execute(_NAMED, [hosts, hosts, json.dumps(list(urls))]).fetchall()
+    return [row[0] for row in rows if wanted & {canonical(url) for url in row[1:] if url}]
+
+
+_NAMED = (
+    "SELECT id, url, site, territory, home FROM feed WHERE removed_at IS NULL AND enabled AND"
+    " (host IN (SELECT value FROM json_each(?)) OR territory_host IN (SELECT value FROM json_each(?))"
+    " OR home IN (SELECT value FROM json_each(?)))"
+)
 
 
 def count_due(database: Database, now: datetime) -> int:

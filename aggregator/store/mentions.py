@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
 
 from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, Thought
-from aggregator.store import stale
+from aggregator.standing import Standing
+from aggregator.store import conversations, stale
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of
 
@@ -34,11 +35,12 @@ def find(database: Database, source: str, entry_id: int) -> Known | None:
 _FIND = "SELECT id, token, status FROM linkback WHERE source_key = ? AND entry_id = ?"
 
 
-def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, token: str) -> None:
-    """Store a claim that is new, to be verified now; inside a transaction."""
-    database.execute(
-        "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols,"
-        " status, received_at, asked_at, next_try_at, feed_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, token: str) -> int:
+    """Store a claim that is new, to be verified now; inside a transaction. Returns its id."""
+    row = database.execute(
+        "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
+        " received_at, asked_at, next_try_at, feed_id, vouch, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " RETURNING id",
         [
             token,
             entry_id,
@@ -52,80 +54,163 @@ def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, to
             to_text(claim.received_at),
             to_text(claim.received_at),
             feed_id,
+            claim.vouch,
+            claim.client,
         ],
-    )
+    ).fetchone()
+    return int(row[0])
 
 
 def renew(database: Database, id: int, claim: Claim) -> None:
-    """Verify a settled linkback once more, because its sender says so; inside a transaction."""
+    """Verify once more what was not found or has gone, because its sender says so; inside a transaction."""
     asked_at = to_text(claim.received_at)
     database.execute(
-        "UPDATE linkback SET status = ?, asked_at = ?, next_try_at = ?, attempts = 0, problem = '', target = ?,"
-        " protocols = CASE WHEN EXISTS (SELECT 1 FROM json_each(protocols) WHERE value = ?) THEN protocols"
-        " ELSE json_insert(protocols, '$[#]', ?) END WHERE id = ?",
-        [
-            Status.PENDING,
-            asked_at,
-            asked_at,
-            claim.target,
-            claim.protocol,
-            claim.protocol,
-            id,
-        ],
+        "UPDATE linkback SET status = ?, asked_at = ?, next_try_at = ?, recheck_at = NULL, attempts = 0, failures = 0,"
+        " failing_since = NULL, problem = '', target = ?, vouch = ?, client = ? WHERE id = ?",
+        [Status.PENDING, asked_at, asked_at, claim.target, claim.vouch, claim.client, id],
     )
+
+
+def announce(database: Database, id: int, claim: Claim) -> None:
+    """Note one more way by which a linkback came; inside a transaction."""
+    database.execute(
+        "UPDATE linkback SET protocols = json_insert(protocols, '$[#]', ?) WHERE id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM json_each(protocols) WHERE value = ?)",
+        [claim.protocol, id, claim.protocol],
+    )
+
+
+def recheck(database: Database, id: int, now: datetime, rest: timedelta) -> None:
+    """Look again at a linkback that was found, when it has rested since the last look; inside a transaction."""
+    settled = database.execute("SELECT settled_at FROM linkback WHERE id = ?", [id]).fetchone()
+    settled_at = to_instant(settled[0]) if settled else None
+    at = to_text(max(now, settled_at + rest) if settled_at else now)
+    database.execute(f"{_RECHECK} AND id = :id", {"at": at, "id": id})
+
+
+def recheck_source(database: Database, source: str, now: datetime) -> None:
+    """Look again now at all links that were found on a page; inside a transaction."""
+    database.execute(f"{_RECHECK} AND source_key = :key", {"at": to_text(now), "key": canonical(source)})
+
+
+def recheck_member(database: Database, feed_id: int, at: datetime) -> None:
+    """Look again at the newest links that were found on a member's pages; inside a transaction."""
+    database.execute(
+        "UPDATE linkback SET recheck_at = ? WHERE (recheck_at IS NULL OR recheck_at > ?) AND id IN ("
+        " SELECT id FROM linkback WHERE feed_id = ? AND status IN ('published', 'held')"
+        " ORDER BY received_at DESC LIMIT ?)",
+        [to_text(at), to_text(at), feed_id, MOST_OF_A_MEMBER],
+    )
+
+
+MOST_OF_A_MEMBER = 200
+_RECHECK = """
+UPDATE linkback SET recheck_at = :at
+WHERE status IN ('published', 'held') AND (recheck_at IS NULL OR recheck_at > :at)
+"""
 
 
 def take_pending(
     database: Database, now: datetime, again_at: datetime, limit: int, busy_hosts: Collection[str]
 ) -> list[PendingLinkback]:
-    """Take up to `limit` linkbacks to verify, one per source host; each comes again if nobody settles it."""
+    """Take up to `limit` linkbacks to verify, one per source host; each comes again if nobody settles it.
+
+    Those that have never been verified come first, then those that are to be looked at again.
+    """
     # Looked up without the write lock, and many rows at a time: one host may have a flood of them waiting.
-    rows = list(database.query(_PENDING, [to_text(now), json.dumps(list(busy_hosts)), 8 * limit]))
+    values = [to_text(now), json.dumps(list(busy_hosts)), 8 * limit]
+    rows = [*database.query(_PENDING, values), *database.query(_TO_RECHECK, values)]
     first_of_host = {row["source_host"]: row for row in reversed(rows)}
-    taken = list(first_of_host.values())[:limit]
+    taken = sorted(first_of_host.values(), key=lambda row: row["status"] != Status.PENDING)[:limit]
     if taken:
         with transaction(database):
-            database.conn.executemany(
-                "UPDATE linkback SET next_try_at = ?, attempts = attempts + 1 WHERE id = ?",
-                ((to_text(again_at), row["id"]) for row in taken),
-            )
-    return [
-        PendingLinkback(
-            id=row["id"],
-            source=row["source"],
-            targets=(row["target"], row["url"], f"/posts/{row['entry_id']}-{row['slug']}/"),
-            feed_id=row["feed_id"],
-            attempts=row["attempts"],
-        )
-        for row in taken
-    ]
+            for row in taken:
+                database.execute(
+                    _TAKE if row["status"] == Status.PENDING else _TAKE_AGAIN, [to_text(again_at), row["id"]]
+                )
+    return [_pending(row) for row in taken]
 
 
-_PENDING = """
-SELECT linkback.id, source, source_host, target, entry_id, entry.url, entry.slug, linkback.feed_id, attempts
-FROM linkback INDEXED BY linkback_to_verify JOIN entry ON entry.id = entry_id
+_TAKE = "UPDATE linkback SET next_try_at = ?, attempts = attempts + 1 WHERE id = ?"
+_TAKE_AGAIN = "UPDATE linkback SET recheck_at = ?, attempts = attempts + 1 WHERE id = ?"
+_SELECT_PENDING = """
+SELECT linkback.id, source, source_host, target, entry_id, entry.url, entry.slug, linkback.feed_id, attempts,
+    linkback.status, decision, vouch, client, checks, linkback.failures, failing_since, retractions
+FROM linkback"""
+_PENDING = f"""
+{_SELECT_PENDING} INDEXED BY linkback_to_verify JOIN entry ON entry.id = entry_id
 WHERE linkback.status = 'pending' AND next_try_at <= ?
     AND source_host NOT IN (SELECT value FROM json_each(?))
 ORDER BY next_try_at LIMIT ?
 """
+_TO_RECHECK = f"""
+{_SELECT_PENDING} INDEXED BY linkback_to_recheck JOIN entry ON entry.id = entry_id
+WHERE recheck_at <= ? AND source_host NOT IN (SELECT value FROM json_each(?))
+ORDER BY recheck_at LIMIT ?
+"""
 
 
-def settle(database: Database, id: int, status: Status, evidence: Evidence | None, problem: str, now: datetime) -> None:
-    """Store what a verification found; inside a transaction."""
-    title, excerpt = (evidence.title, evidence.excerpt) if evidence else ("", ("", "", ""))
+def settle(database: Database, id: int, standing: Standing, evidence: Evidence | None, now: datetime) -> None:
+    """Store what a look at the source found; inside a transaction. Without evidence its texts stay as they are."""
     row = database.execute(
-        "UPDATE linkback SET status = ?, settled_at = ?, next_try_at = NULL, problem = ?, title = ?, excerpt = ?"
-        " WHERE id = ? RETURNING entry_id",
-        [status, to_text(now), problem, title, json.dumps(excerpt), id],
+        "SELECT entry_id, source_key, status, title, excerpt, kind, author FROM linkback WHERE id = ?", [id]
     ).fetchone()
-    if row:
-        stale.mark_posts(database, [row[0]])
+    if row is None:  # blocked and removed meanwhile
+        return
+    entry_id, source_key, before = row[0], row[1], tuple(row[2:])
+    shown = _texts(standing, evidence, before[1:])
+    touched = _touched(database, entry_id, source_key) if (standing.status, *shown) != before else []
+    database.execute(
+        "UPDATE linkback SET status = ?, settled_at = ?, next_try_at = NULL, problem = ?, title = ?, excerpt = ?,"
+        " kind = ?, author = ?, recheck_at = ?, checks = ?, failures = ?, failing_since = ?, retractions = ?,"
+        " attempts = 0, client = '', decision = CASE WHEN ? THEN '' ELSE decision END WHERE id = ?",
+        [
+            standing.status,
+            to_text(now),
+            standing.problem,
+            *shown,
+            to_text(standing.recheck_at),
+            standing.checks,
+            standing.failures,
+            to_text(standing.failing_since),
+            standing.retractions,
+            standing.is_over,
+            id,
+        ],
+    )
+    if touched:
+        stale.mark_posts(database, {*touched, *_touched(database, entry_id, source_key)})
         stale.mark_river(database)
+
+
+def _texts(standing: Standing, evidence: Evidence | None, before: tuple[Any, ...]) -> tuple[Any, ...]:
+    if standing.is_over:
+        return ("", json.dumps(("", "", "")), "", "")
+    if evidence is None:
+        return before
+    return (evidence.title, json.dumps(evidence.excerpt), evidence.kind, evidence.author)
+
+
+def _touched(database: Database, entry_id: int, source_key: str) -> list[int]:
+    """The posts whose pages show a linkback, or the conversation that it is part of."""
+    sources = database.execute("SELECT id FROM entry WHERE url_key = ?", [source_key]).fetchall()
+    ids = {entry_id, *(row[0] for row in sources)}
+    if sources:
+        ids |= {id for each in tuple(ids) for id in conversations.around(database, each)}
+    return sorted(ids)
 
 
 def try_again(database: Database, id: int, at: datetime, problem: str) -> None:
     """Leave a linkback pending after a failure that may pass; inside a transaction."""
     database.execute("UPDATE linkback SET next_try_at = ?, problem = ? WHERE id = ?", [to_text(at), problem, id])
+
+
+def sources_of(database: Database, entry_id: int) -> list[str]:
+    """Return the addresses of the published linkbacks of a post, in order of time."""
+    rows = database.execute(
+        "SELECT source FROM linkback WHERE entry_id = ? AND status = 'published' ORDER BY received_at, id", [entry_id]
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def thoughts(database: Database, entry_ids: Sequence[int]) -> dict[int, list[Thought]]:
@@ -139,7 +224,7 @@ def thoughts(database: Database, entry_ids: Sequence[int]) -> dict[int, list[Tho
 
 
 _THOUGHTS = """
-SELECT entry_id, source, source_host, linkback.title, excerpt, protocols, received_at,
+SELECT entry_id, source, source_host, linkback.title, excerpt, protocols, received_at, kind, linkback.author,
     coalesce(nullif(feed.name, ''), nullif(feed.title, ''), '') AS blog
 FROM linkback LEFT JOIN feed ON feed.id = linkback.feed_id
 WHERE linkback.status = 'published' AND entry_id IN (SELECT value FROM json_each(?))
@@ -185,10 +270,29 @@ def _thought(row: dict[str, Any], number: int) -> Thought:
     before, linked, after = json.loads(row["excerpt"])
     return Thought(
         number=number,
-        kind=json.loads(row["protocols"])[0],
+        kind=row["kind"] or json.loads(row["protocols"])[0],
         url=row["source"],
         title=row["title"],
         blog=row["blog"] or row["source_host"].removeprefix("www."),
         at=at,
         excerpt=(before, linked, after),
+        author=row["author"],
+    )
+
+
+def _pending(row: dict[str, Any]) -> PendingLinkback:
+    return PendingLinkback(
+        id=row["id"],
+        source=row["source"],
+        targets=(row["target"], row["url"], f"/posts/{row['entry_id']}-{row['slug']}/"),
+        feed_id=row["feed_id"],
+        attempts=row["attempts"],
+        status=Status(row["status"]),
+        decision=row["decision"],
+        vouch=row["vouch"],
+        client=row["client"],
+        checks=row["checks"],
+        failures=row["failures"],
+        failing_since=to_instant(row["failing_since"]),
+        retractions=row["retractions"],
     )

@@ -10,7 +10,17 @@ migrations = Migrations("planet")
 @migrations()
 def m001_first_planet(database: Database) -> None:
     """Feeds, entries, linkbacks, and what has been published of them."""
-    for statement in _FIRST.split(";\n"):
+    _run(database, _FIRST)
+
+
+@migrations()
+def m003_linkbacks(database: Database) -> None:
+    """Linkbacks that are looked at again, moderation, links between posts, and blogs that say they changed."""
+    _run(database, _LINKBACKS)
+
+
+def _run(database: Database, statements: str) -> None:
+    for statement in statements.split(";\n"):
         if statement.strip():
             database.execute(statement)
 
@@ -119,4 +129,48 @@ CREATE TABLE note (
     value         TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO counter VALUES ('generation', 0), ('change', 0);
+"""
+
+_LINKBACKS = """
+-- what the page calls its link: 'reply', 'like' …
+ALTER TABLE linkback ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE linkback ADD COLUMN author TEXT NOT NULL DEFAULT '';
+-- the operator's: 'approved', 'hidden' or none
+ALTER TABLE linkback ADD COLUMN decision TEXT NOT NULL DEFAULT '';
+-- who sent it, until it is verified
+ALTER TABLE linkback ADD COLUMN client TEXT NOT NULL DEFAULT '';
+-- a page that speaks for the source
+ALTER TABLE linkback ADD COLUMN vouch TEXT NOT NULL DEFAULT '';
+-- when a link that was found is looked at again
+ALTER TABLE linkback ADD COLUMN recheck_at TEXT;
+-- how often it was found
+ALTER TABLE linkback ADD COLUMN checks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE linkback ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE linkback ADD COLUMN failing_since TEXT;
+ALTER TABLE linkback ADD COLUMN retractions INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX linkback_to_recheck ON linkback (recheck_at) WHERE recheck_at IS NOT NULL;
+CREATE INDEX linkback_by_host ON linkback (source_host);
+CREATE INDEX linkback_by_status ON linkback (status, received_at);
+UPDATE linkback SET recheck_at = settled_at WHERE status IN ('published', 'held');
+-- when its blog last said that it changed
+ALTER TABLE feed ADD COLUMN pinged_at TEXT;
+-- the content whose links are known
+ALTER TABLE entry ADD COLUMN linked_hash BLOB NOT NULL DEFAULT x'';
+CREATE INDEX entry_to_link ON entry (id) WHERE linked_hash <> content_hash;
+CREATE TABLE outlink (
+    entry_id      INTEGER NOT NULL REFERENCES entry (id) ON DELETE CASCADE,
+    target_key    TEXT NOT NULL,
+    target        TEXT NOT NULL,
+    excerpt       TEXT NOT NULL,
+    PRIMARY KEY (entry_id, target_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outlink_target ON outlink (target_key);
+CREATE TABLE block (
+    pattern       TEXT PRIMARY KEY,         -- a host, or a prefix of addresses
+    added_at      TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE allow (
+    host          TEXT PRIMARY KEY,         -- its links are published as soon as they are found
+    added_at      TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 """

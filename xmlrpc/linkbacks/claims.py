@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Claim, Status
-from aggregator.urls import canonical, host_of, is_under, web_url
+from aggregator.urls import canonical, is_blocked, is_under, web_url
 from linkbacks.decisions import Accepted, Decision, Refusal
+
+PROTOCOLS = ("pingback", "trackback", "webmention")
+
+# Whoever sends the same again and again has the same page fetched no more often than this. WordPress sends at each
+# edit what it has sent before; whoever sends a webmention again says that the page has changed.
+REST_OF_A_PING = timedelta(minutes=10)
+REST_OF_A_WEBMENTION = timedelta(seconds=10)
+
+MaySend = Callable[[Claim], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,66 +31,87 @@ class Rules:
     planet_url: str
     strangers: str = "hold"
     block: tuple[str, ...] = ()
-    accepts_pingback: bool = True
+    accepts: tuple[str, ...] = PROTOCOLS
 
 
-def accept(database: Database, claim: Claim, rules: Rules) -> Decision:
+def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:
     """Take a claim, or say why not; inside a transaction whose commit makes the answer true.
 
     Order of the checks: syntax, target, source, already there (research on pingback, 1.1).
+    `may_send` is asked for strangers only, and only when there is something to store.
     """
-    source = web_url(claim.source)
-    if not rules.accepts_pingback and claim.protocol == "pingback":
+    if claim.protocol in PROTOCOLS and claim.protocol not in rules.accepts:
         return Refusal.NOT_ACCEPTED
+    source = web_url(claim.source)
     if not source:
         return Refusal.SOURCE_INVALID
     if canonical(source) == canonical(claim.target):
         return Refusal.SAME
     entry_id = post_at(database, claim.target, rules.planet_url)
     if entry_id is None:
-        return Refusal.TARGET_UNKNOWN
-    claim = replace(claim, source=source, target=web_url(claim.target))
+        return _unknown(database, claim.target, rules.planet_url)
+    claim = replace(claim, source=source, target=web_url(claim.target), vouch=web_url(claim.vouch))
     member = store.feeds.member_at(database, source)
-    if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
+    if is_under(source, rules.planet_url) or _is_refused(database, source, rules.block):
         return Refusal.SOURCE_DENIED
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
-    return _store(database, claim, entry_id, member)
+    return _stored(database, claim, entry_id, member, may_send)
+
+
+def sources(database: Database, target: str, planet_url: str) -> list[str] | Refusal:
+    """Return the addresses of the published linkbacks of a post, or why there are none to speak of."""
+    entry_id = post_at(database, target, planet_url)
+    if entry_id is not None:
+        return store.mentions.sources_of(database, entry_id)
+    return _unknown(database, target, planet_url)
 
 
 def post_at(database: Database, url: str, planet_url: str) -> int | None:
-    """Return the id of the post that an address names: its page on the planet, or where it was written."""
+    """Return the id of the post that an address names: where it was written, its page, or its conversation's."""
+    key = _key(url, planet_url)
+    if isinstance(key, int):
+        return key if store.entries.is_shown(database, key) else None
+    return store.entries.target(database, url) if key else None
+
+
+def _unknown(database: Database, target: str, planet_url: str) -> Refusal:
+    was_ours = store.entries.is_gone(database, _key(target, planet_url))
+    return Refusal.TARGET_GONE if was_ours else Refusal.TARGET_UNKNOWN
+
+
+def _key(url: str, planet_url: str) -> int | str | None:
+    """The id in the address of a page of ours, the canonical form of an address elsewhere, or None."""
     key, home = canonical(url), canonical(planet_url)
-    if not key:
+    if not key.startswith(f"{home}/"):
+        return key or None
+    kind, _, name = key.removeprefix(f"{home}/").partition("/")
+    if kind not in ("posts", "conversations") or "/" in name or "?" in name:
         return None
-    folder, _, name = key.removeprefix(home).rpartition("/")
-    if key.startswith(f"{home}/") and folder == "/posts" and "?" not in name:
-        id = name.partition("-")[0]
-        if id.isascii() and id.isdigit() and len(id) < 19 and store.entries.is_shown(database, int(id)):
-            return int(id)
-        return None
-    return store.entries.target(database, url)
+    id = name.partition("-")[0]
+    return int(id) if id.isascii() and id.isdigit() and len(id) < 19 else None
 
 
-def is_blocked(source: str, block: tuple[str, ...]) -> bool:
-    """Tell whether a source's host, one above it, or a prefix of its address is blocked."""
-    host = host_of(source)
-    for entry in block:
-        if "/" in entry:
-            if is_under(source, entry if "://" in entry else f"https://{entry}"):
-                return True
-        elif host == entry.lower() or host.endswith(f".{entry.lower()}"):
-            return True
-    return False
+def _is_refused(database: Database, source: str, block: tuple[str, ...]) -> bool:
+    return is_blocked(source, block) or is_blocked(source, store.blocks.patterns(database))
 
 
-def _store(database: Database, claim: Claim, entry_id: int, member: int | None) -> Decision:
+def _stored(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
     known = store.mentions.find(database, claim.source, entry_id)
+    is_settled = known is not None and known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
+    if known is not None and (is_settled or known.status is Status.PENDING) and claim.protocol != "webmention":
+        store.mentions.announce(database, known.id, claim)
+        store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_PING)
+        return Refusal.ALREADY_THERE
+    if member is None and not may_send(claim):
+        return Refusal.TOO_MANY
     if known is None:
         token = secrets.token_urlsafe(12)
         store.mentions.add(database, claim, entry_id, member, token)
         return Accepted(token)
-    if known.status in (Status.PENDING, Status.PUBLISHED, Status.HELD):
-        return Refusal.ALREADY_THERE
-    store.mentions.renew(database, known.id, claim)
+    store.mentions.announce(database, known.id, claim)
+    if is_settled:  # a webmention again is an update (W3C Webmention, 3.2.4)
+        store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
+    elif known.status is not Status.PENDING:
+        store.mentions.renew(database, known.id, claim)
     return Accepted(known.token)

@@ -14,8 +14,10 @@ from linkbacks.calls import INVALID_PARAMETERS, Fault
 from linkbacks.decisions import Decision, Refusal
 
 METHOD = "pingback.ping"
+LIST = "pingback.extensions.getPingbacks"
 
 GENERIC = 0
+TARGET_MISSING = 32
 TARGET_UNUSABLE = 33
 ALREADY_REGISTERED = 48
 ACCESS_DENIED = 49
@@ -25,12 +27,14 @@ _CODES = {
     Refusal.SOURCE_INVALID: GENERIC,
     Refusal.SAME: GENERIC,
     Refusal.TARGET_UNKNOWN: TARGET_UNUSABLE,
+    Refusal.TARGET_GONE: TARGET_MISSING,
     Refusal.SOURCE_DENIED: ACCESS_DENIED,
     Refusal.ALREADY_THERE: ALREADY_REGISTERED,
+    Refusal.TOO_MANY: ACCESS_DENIED,
 }
 
 
-def claim(params: tuple[Any, ...], now: datetime) -> Claim:
+def claim(params: tuple[Any, ...], now: datetime, client: str = "") -> Claim:
     """Read the parameters of pingback.ping.
 
     Raises: Fault.
@@ -38,7 +42,7 @@ def claim(params: tuple[Any, ...], now: datetime) -> Claim:
     if len(params) != 2 or not all(isinstance(param, str) for param in params):
         raise Fault(INVALID_PARAMETERS, "pingback.ping takes two strings: the address of the source, and of the target")
     source, target = (_address(param) for param in params)
-    return Claim(source=source, target=target, protocol="pingback", received_at=now)
+    return Claim(source=source, target=target, protocol="pingback", received_at=now, client=client)
 
 
 def reply(decision: Decision, planet_url: str) -> str:
@@ -49,6 +53,26 @@ def reply(decision: Decision, planet_url: str) -> str:
     if isinstance(decision, Refusal):
         raise Fault(_CODES[decision], f"Sorry, {decision.value}.")
     return f"Thank you. The link is being verified; see {planet_url}mentions/{decision.token}"
+
+
+def target(params: tuple[Any, ...]) -> str:
+    """Read the parameter of pingback.extensions.getPingbacks.
+
+    Raises: Fault.
+    """
+    if len(params) != 1 or not isinstance(params[0], str):
+        raise Fault(INVALID_PARAMETERS, f"{LIST} takes one string: the address of a post")
+    return _address(params[0])
+
+
+def sources(found: list[str] | Refusal) -> list[str]:
+    """Return the answer to pingback.extensions.getPingbacks.
+
+    Raises: Fault.
+    """
+    if isinstance(found, Refusal):
+        raise Fault(_CODES[found], f"Sorry, {found.value}.")
+    return found
 
 
 def _address(param: str) -> str:

@@ -1,0 +1,42 @@
+"""Whose request this is: the peer, or whom a proxy that the operator names says it is for."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def address_of(scope: Mapping[str, Any], proxies: Collection[str]) -> str:
+    """Return the address of the client, or "" when it has none.
+
+    X-Forwarded-For is believed from the operator's own proxies only, from the right, up to the first address that
+    is none of theirs (attack A30).
+    """
+    peer = _address((scope.get("client") or ("",))[0])
+    networks = [ipaddress.ip_network(proxy) for proxy in proxies]
+
+    def is_proxy(address: str) -> bool:
+        ip = ipaddress.ip_address(address)
+        return any(ip.version == network.version and ip in network for network in networks)
+
+    if not peer or not is_proxy(peer):
+        return peer
+    claimed = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    for text in reversed(claimed.split(",")):
+        address = _address(text)
+        if not address:
+            break
+        peer = address
+        if not is_proxy(address):
+            break
+    return peer
+
+
+def _address(text: str) -> str:
+    try:
+        ip = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return ""
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return str(mapped or ip)

@@ -1,0 +1,68 @@
+"""Posts that link to each other, as one conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+# Where everybody links to everybody, this is where a page ends.
+MOST_POSTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One post of a conversation answers another: the words around its link."""
+
+    post: int
+    answered: int
+    excerpt: tuple[str, str, str]
+
+
+def around(database: Database, entry_id: int) -> list[int]:
+    """Return the ids of the posts that belong to the conversation around a post, itself among them, oldest first."""
+    return sorted({row[0] for row in database.execute(_AROUND, [entry_id, MOST_POSTS]).fetchall()})
+
+
+def _is_shown(post: str) -> str:
+    return (
+        f"{post}.hidden = '' AND {post}.url_key <> ''"
+        f" AND {post}.feed_id IN (SELECT id FROM feed WHERE removed_at IS NULL)"
+    )
+
+
+_AROUND = f"""
+WITH RECURSIVE thread(id) AS (
+    SELECT entry.id FROM entry WHERE entry.id = ? AND {_is_shown("entry")}
+    UNION
+    SELECT answered.id FROM thread
+        JOIN entry AS post ON post.id = thread.id
+        JOIN linkback ON linkback.source_key = post.url_key AND linkback.status = 'published'
+        JOIN entry AS answered ON answered.id = linkback.entry_id
+        WHERE {_is_shown("answered")}
+    UNION
+    SELECT answer.id FROM thread
+        JOIN linkback ON linkback.entry_id = thread.id AND linkback.status = 'published'
+        JOIN entry AS answer ON answer.url_key = linkback.source_key
+        WHERE {_is_shown("answer")}
+    LIMIT ?
+)
+SELECT id FROM thread
+"""
+
+
+def answers(database: Database, ids: Sequence[int]) -> list[Answer]:
+    """Return which of the posts answers which other one, in order of time."""
+    rows = database.execute(_ANSWERS, [json.dumps(list(ids)), json.dumps(list(ids))]).fetchall()
+    return [Answer(row[0], row[1], tuple(json.loads(row[2]))) for row in rows]
+
+
+_ANSWERS = """
+SELECT post.id, linkback.entry_id, linkback.excerpt
+FROM entry AS post JOIN linkback ON linkback.source_key = post.url_key
+WHERE linkback.status = 'published' AND post.url_key <> '' AND post.id <> linkback.entry_id
+    AND post.id IN (SELECT value FROM json_each(?)) AND linkback.entry_id IN (SELECT value FROM json_each(?))
+ORDER BY linkback.received_at, linkback.id
+"""
