@@ -231,6 +231,26 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedMention:
+    """A linkback as its operator, or who follows a feed of them, sees it."""
+
+    id: int
+    token: str
+    status: Status
+    kind: str
+    source: str
+    title: str
+    author: str
+    blog: str
+    excerpt: tuple[str, str, str]
+    received_at: datetime
+    target: str
+    post: str
+    post_path: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the source's page shows: the link, and how the page presents itself.
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.model import Post
+from aggregator.model import Blog, Post
 from aggregator.site import Renderer, folder
 
 log = logging.getLogger("planet.publish")
 
 # Pages rendered in one go: small enough that the newest posts are up before a large rebuild is over.
 BATCH = 200
+MOST_MENTIONS = 50
 _POSTS_FOLDER = "posts/"
+_BLOGS_FOLDER = "blogs/"
 
 
 def publish(database: Database, renderer: Renderer, public: Path, *, until: Callable[[], bool] = lambda: False) -> int:
@@ -80,14 +82,21 @@ def _rendered(
     ]
     if stale.river:
         files |= _river(database, renderer, shown)
+        slugs = {blog.slug for blog in store.feeds.blogs(database)}
+        blogs = store.pages.paths_under(database, _BLOGS_FOLDER)
+        gone += [path for path in blogs if path.split("/")[1] not in slugs]
     return files, gone
 
 
 def _posts(database: Database, renderer: Renderer, ids: tuple[int, ...] | list[int]) -> dict[str, bytes]:
     thoughts = store.mentions.thoughts(database, ids)
     files: dict[str, bytes] = {}
+    blogs: dict[int, Blog] = {}
     for post in store.entries.by_ids(database, ids):
         files |= renderer.post(post, thoughts.get(post.id, []))
+        blogs[post.blog.id] = post.blog
+    for blog in blogs.values():
+        files |= renderer.blog_mentions(blog, store.moderation.of_blog(database, blog.id, MOST_MENTIONS))
     return files
 
 

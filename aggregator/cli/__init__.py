@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import feeds, running
+from aggregator.cli import feeds, mentions, running
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,6 +22,7 @@ for command in (
     feeds.build,
     feeds.check,
     feeds.status,
+    mentions.mentions,
     running.demo,
 ):
     main.add_command(command)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from starlette.routing import Route
 from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
-from aggregator.model import Mention, Status
+from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve.client import address_of
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
@@ -33,6 +34,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 5
+MOST_HELD = 100
 # Longer than all retries of a verification together.
 REVEAL_AFTER = timedelta(hours=2)
 _SAFETY = {name.decode(): value.decode() for name, value in SAFETY}
@@ -68,6 +70,7 @@ class App:
                 Route("/trackback/{id}/", self._trackback, methods=_ANY),
                 Route("/webmention", self._webmention, methods=_ANY),
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
+                Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
             ]
@@ -169,6 +172,19 @@ class App:
             return JSONResponse(known, headers=_SAFETY)
         return _as_response(page_of("mention.html", self._renderer.mention(mention)), 200)
 
+    async def _held(self, request: Request) -> Response:
+        """The operator's feed, at an address that nobody guesses."""
+        secret = str(request.path_params["secret"])
+        try:
+            mentions = await asyncio.to_thread(self._find_held, secret)
+        except PlanetError as error:
+            log.error("%s", error)
+            return _unavailable(self._waking)
+        if mentions is None:
+            return _as_response(self._missing, 404)
+        feed = self._renderer.held_mentions(f"held/{secret}/feed.atom", mentions)
+        return _as_response(page_of("feed.atom", feed), 200)
+
     async def _healthz(self, _request: Request) -> Response:
         try:
             await asyncio.to_thread(self._find_mention, "")
@@ -186,6 +202,13 @@ class App:
         if self._pages.find("") is None:
             return _unavailable(self._waking)
         return _as_response(self._missing, 404)
+
+    def _find_held(self, secret: str) -> list[ListedMention] | None:
+        with closing(store.open_store(self._data)) as database, store.named_errors():
+            expected = store.pages.note(database, "secret: held feed")
+            if not expected or not compare_digest(expected.encode(), secret.encode("utf-8", "replace")):
+                return None
+            return store.moderation.listed(database, Status.HELD, MOST_HELD)
 
     def _find_mention(self, token: str) -> Mention | None:
         database = store.open_store(self._data)

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from aggregator import __version__
 from aggregator.markup import without_controls
-from aggregator.model import Blog, Masthead, Mention, Post, Status, Thought
+from aggregator.model import Blog, ListedMention, Masthead, Mention, Post, Status, Thought
 from aggregator.site import words
 
 _HERE = Path(str(files("aggregator.site")))
@@ -71,6 +71,22 @@ class Day:
     date: date
     posts: tuple[Post, ...]
     folds: tuple[Fold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An entry of a feed of linkbacks."""
+
+    id: str
+    kind: str
+    title: str
+    url: str
+    author: str
+    blog: str
+    text: str
+    at: datetime
+    post: str
+    post_url: str
 
 
 class Renderer:
@@ -127,12 +143,51 @@ class Renderer:
     def post(self, post: Post, thoughts: Sequence[Thought]) -> dict[str, bytes]:
         """Return the page of one post with its thoughts."""
         page = self._page("post.html", pingable=True, post=post, thoughts=thoughts, shows_text=self._shows_text(post))
-        return {f"{post.path[1:]}index.html": page}
+        folder = post.path[1:]
+        return {f"{folder}index.html": page, f"{folder}thoughts.atom": self.thoughts_feed(post, thoughts)}
 
     def mention(self, mention: Mention) -> bytes:
         """Return the page that tells the sender of a ping what became of it."""
         headline, explanation = _OUTCOMES[mention.status]
         return self._page("mention.html", mention=mention, headline=headline, explanation=explanation)
+
+    def thoughts_feed(self, post: Post, thoughts: Sequence[Thought]) -> bytes:
+        """Return the Atom feed of the thoughts under a post."""
+        url = f"{self._masthead.url}{post.path[1:]}"
+        items = [
+            _Item(
+                words.item_urn(post.guid, thought.url), thought.kind, thought.title, thought.url, thought.author,
+                thought.blog, "".join(thought.excerpt), thought.at, words.headline(post), url,
+            )
+            for thought in reversed(thoughts)
+        ]  # fmt: skip
+        title = f"Thoughts on {words.quoted(words.headline(post))}"
+        return self._mentions_feed(title, f"{url}thoughts.atom", url, items)
+
+    def blog_mentions(self, blog: Blog, mentions: Sequence[ListedMention]) -> dict[str, bytes]:
+        """Return the Atom feed of what is linked to a blog's posts."""
+        name = f"blogs/{blog.slug}/mentions.atom"
+        items = [self._item(each) for each in mentions]
+        return {name: self._mentions_feed(f"Mentions of {blog.name}", f"{self._masthead.url}{name}", blog.home, items)}
+
+    def held_mentions(self, path: str, mentions: Sequence[ListedMention]) -> bytes:
+        """Return the Atom feed of linkbacks that wait for the operator."""
+        title = f"Linkbacks that wait at {self._masthead.title}"
+        items = [self._item(each) for each in mentions]
+        return self._mentions_feed(title, f"{self._masthead.url}{path}", self._masthead.url, items)
+
+    def _item(self, each: ListedMention) -> _Item:
+        id, post_url = f"{self._masthead.url}mentions/{each.token}", f"{self._masthead.url}{each.post_path[1:]}"
+        text = f"{''.join(each.excerpt)} → {each.post}"
+        return _Item(
+            id, each.kind, each.title, each.source, each.author, each.blog, text, each.received_at, each.post, post_url
+        )
+
+    def _mentions_feed(self, title: str, url: str, about_url: str, items: Sequence[_Item]) -> bytes:
+        updated = max((item.at for item in items), default=_EPOCH)
+        return self._page(
+            "mentions.atom", title=title, id=url, self_url=url, about_url=about_url, updated=updated, items=items
+        )
 
     def webmention_form(self, target: str = "") -> bytes:
         """Return the form by which a person sends a webmention."""

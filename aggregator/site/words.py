@@ -85,3 +85,8 @@ def without_blog(title: str, blog: str) -> str:
 def urn(post: Post) -> str:
     """Return an Atom id that neither the planet's address nor the post's can change."""
     return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{post.blog.url} {post.guid}')}"
+
+
+def item_urn(guid: str, url: str) -> str:
+    """Return an Atom id for what somebody links to a post."""
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{guid} {url}')}"

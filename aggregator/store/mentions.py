@@ -191,6 +191,12 @@ def _texts(standing: Standing, evidence: Evidence | None, before: tuple[Any, ...
     return (evidence.title, json.dumps(evidence.excerpt), evidence.kind, evidence.author)
 
 
+def touched(database: Database, id: int) -> list[int]:
+    """Return the posts whose pages show a linkback, or the conversation that it is part of."""
+    row = database.execute("SELECT entry_id, source_key FROM linkback WHERE id = ?", [id]).fetchone()
+    return _touched(database, row[0], row[1]) if row else []
+
+
 def _touched(database: Database, entry_id: int, source_key: str) -> list[int]:
     """The posts whose pages show a linkback, or the conversation that it is part of."""
     sources = database.execute("SELECT id FROM entry WHERE url_key = ?", [source_key]).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
@@ -64,3 +65,11 @@ def set_note(database: Database, name: str, value: str) -> None:
     database.execute(
         "INSERT INTO note VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [name, value]
     )
+
+
+def secret(database: Database, name: str) -> str:
+    """Return the unguessable part of a private address, made when it is first asked for; inside a transaction."""
+    if not (found := note(database, f"secret: {name}")):
+        found = secrets.token_urlsafe(18)
+        set_note(database, f"secret: {name}", found)
+    return found
