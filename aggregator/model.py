@@ -279,6 +279,34 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """One post of a conversation answers another: their ids, and the words around the link."""
+
+    post: int
+    answered: int
+    excerpt: tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Posts of several blogs that link to each other, in order of time; it is named by its oldest post's id."""
+
+    id: int
+    posts: tuple[Post, ...]
+    answers: tuple[Answer, ...]
+
+    @property
+    def path(self) -> str:
+        """Where the conversation lives on the planet."""
+        return f"/conversations/{self.id}/"
+
+    @property
+    def blogs(self) -> int:
+        """How many blogs take part."""
+        return len({post.blog.home for post in self.posts})
+
+
+@dataclass(frozen=True, slots=True)
 class FeedHealth:
     """How one feed is doing, for `planet status`."""
 

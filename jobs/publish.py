@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.model import Blog, Post
+from aggregator.model import Blog, Conversation, Post
 from aggregator.site import Renderer, folder
+from aggregator.threads import conversation
 
 log = logging.getLogger("planet.publish")
 
@@ -20,6 +21,7 @@ BATCH = 200
 MOST_MENTIONS = 50
 _POSTS_FOLDER = "posts/"
 _BLOGS_FOLDER = "blogs/"
+_FOLDERS = (_POSTS_FOLDER, _BLOGS_FOLDER, "conversations/")
 
 
 def publish(database: Database, renderer: Renderer, public: Path, *, until: Callable[[], bool] = lambda: False) -> int:
@@ -48,12 +50,13 @@ def build(database: Database, renderer: Renderer, out: Path) -> int:
     written = set(files)
     last = 0
     while ids := store.entries.shown_ids(database, after=last, limit=BATCH):
-        pages = _posts(database, renderer, ids)
+        pages = _posts(database, renderer, ids) | _conversations(database, renderer, ids)[0]
         folder.write(out, pages)
         written |= set(pages)
         last = ids[-1]
     folder.write(out, files)
-    folder.remove(out, folder.names(out, _POSTS_FOLDER) - written)
+    for below in _FOLDERS:
+        folder.remove(out, folder.names(out, below) - written)
     return len(written)
 
 
@@ -74,7 +77,9 @@ def _rendered(
     database: Database, renderer: Renderer, stale: store.stale.Stale, shown: list[Post]
 ) -> tuple[dict[str, bytes], list[str]]:
     files = _posts(database, renderer, stale.posts)
-    gone = [
+    conversations, over = _conversations(database, renderer, stale.posts)
+    files |= conversations
+    gone = [*over] + [
         path
         for id in stale.posts
         for path in store.pages.paths_under(database, f"{_POSTS_FOLDER}{id}-")
@@ -93,11 +98,34 @@ def _posts(database: Database, renderer: Renderer, ids: tuple[int, ...] | list[i
     files: dict[str, bytes] = {}
     blogs: dict[int, Blog] = {}
     for post in store.entries.by_ids(database, ids):
-        files |= renderer.post(post, thoughts.get(post.id, []))
+        part_of = _conversation(database, store.conversations.around(database, post.id))
+        files |= renderer.post(post, thoughts.get(post.id, []), part_of)
         blogs[post.blog.id] = post.blog
     for blog in blogs.values():
         files |= renderer.blog_mentions(blog, store.moderation.of_blog(database, blog.id, MOST_MENTIONS))
     return files
+
+
+def _conversations(database: Database, renderer: Renderer, ids: Iterable[int]) -> tuple[dict[str, bytes], list[str]]:
+    """The conversations that these posts are part of, or were; and the pages of those that are no more."""
+    files: dict[str, bytes] = {}
+    named: set[int] = set()
+    around = {id for each in ids for id in (each, *store.conversations.beside(database, each))}
+    while around:
+        id = around.pop()
+        posts = store.conversations.around(database, id)
+        named |= {id, *posts}
+        around -= set(posts)
+        if found := _conversation(database, posts):
+            files |= renderer.conversation(found)
+    names = store.pages.digests(database, (f"conversations/{id}/index.html" for id in named))
+    return files, [name for name, digest in names.items() if digest and name not in files]
+
+
+def _conversation(database: Database, ids: Sequence[int]) -> Conversation | None:
+    if len(ids) < 2:
+        return None
+    return conversation(store.entries.by_ids(database, ids), store.conversations.answers(database, ids))
 
 
 def _river(database: Database, renderer: Renderer, posts: list[Post]) -> dict[str, bytes]:

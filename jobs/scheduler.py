@@ -19,6 +19,7 @@ from aggregator.errors import ConfigBroken, PlanetError
 from aggregator.logs import counted
 from jobs import equipment
 from jobs.children import Children
+from jobs.link import Linking
 from jobs.poll import Sweep
 from jobs.publish import publish
 from jobs.verify import Pace, Verification
@@ -40,6 +41,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     jobs = [
         _Job("poll", 1.0, hands.poll, config, stop),
         _Job("verify", 0.5, hands.verify, config, stop),
+        _Job("link", 0.5, hands.link, config, stop),
         _Job("publish", 0.5, hands.publish, config, stop),
     ]
     scheduler = BackgroundScheduler(
@@ -96,6 +98,10 @@ class _Hands:
             Verification(database, engine, self.children, policy, self.clock, self.stop.is_set, pace).run()
 
         return verify_claims
+
+    def link(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        linking = Linking(database, self.children, equipment.policy_for(planet), self.clock, self.stop.is_set)
+        return linking.run
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
         renderer = equipment.renderer_for(planet)

@@ -21,7 +21,7 @@ from aggregator.evidence import examine, vouches
 from aggregator.model import Evidence, PendingLinkback, Status
 from aggregator.outbound import Answer, Engine, Outcome, Request
 from aggregator.standing import Standing
-from aggregator.urls import host_of, is_blocked, is_under
+from aggregator.urls import canonical, host_of, is_blocked, is_under
 from jobs.children import Children, result
 
 log = logging.getLogger("planet.verify")
@@ -195,7 +195,8 @@ class Verification:
         if store.blocks.is_allowed(self._database, host_of(final_url)):
             return Status.PUBLISHED
         member = store.feeds.member_at(self._database, final_url)
-        return self._policy.status(is_member=member is not None and member == linkback.feed_id)
+        is_own = linkback.feed_id is not None and canonical(final_url) == canonical(linkback.source)
+        return self._policy.status(is_member=is_own or (member is not None and member == linkback.feed_id))
 
     def _collect(self, *, wait_for_all: bool) -> int:
         settled = 0

@@ -117,6 +117,7 @@ def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSu
     from aggregator import store
     from jobs import equipment
     from jobs.children import Children
+    from jobs.link import Linking
     from jobs.poll import Sweep
 
     began = clock.seconds()
@@ -126,6 +127,7 @@ def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSu
         with Progress(disable=not (show_progress and sys.stderr.isatty()), transient=True) as progress:
             bar = progress.add_task("Polling", total=store.feeds.count_due(database, clock.now()))
             summary = sweep.run(on_progress=lambda so_far: progress.update(bar, completed=so_far.feeds))
+        Linking(database, children, equipment.policy_for(planet), clock.now).run()
     finally:
         children.close()
     return replace(summary, seconds=round(clock.seconds() - began, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -34,6 +35,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 5
+_CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
 # Longer than all retries of a verification together.
 REVEAL_AFTER = timedelta(hours=2)
@@ -195,6 +197,9 @@ class App:
     async def _else(self, request: Request) -> Response:
         path = request.path_params["path"]
         page = self._pages.find(path) or self._pages.find(f"{path}/")
+        named = None if page else _CONVERSATION.fullmatch(path)
+        if named and (whole := await self._whole_conversation(int(named[1]))):
+            return RedirectResponse(f"{self._root}{whole}", status_code=302)
         if page is not None and request.method in ("GET", "HEAD"):
             return RedirectResponse(f"{self._root}{path}/", status_code=301)
         if page is not None:
@@ -202,6 +207,19 @@ class App:
         if self._pages.find("") is None:
             return _unavailable(self._waking)
         return _as_response(self._missing, 404)
+
+    async def _whole_conversation(self, id: int) -> str:
+        """The path of the conversation that a post is part of, by whichever of its posts it is named; or ""."""
+        try:
+            posts = await asyncio.to_thread(self._find_around, id)
+        except PlanetError as error:
+            log.error("%s", error)
+            return ""
+        return next((path for each in posts if self._pages.find(path := f"conversations/{each}/")), "")
+
+    def _find_around(self, id: int) -> list[int]:
+        with closing(store.open_store(self._data)) as database, store.named_errors():
+            return store.conversations.around(database, id)
 
     def _find_held(self, secret: str) -> list[ListedMention] | None:
         with closing(store.open_store(self._data)) as database, store.named_errors():

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from aggregator import __version__
 from aggregator.markup import without_controls
-from aggregator.model import Blog, ListedMention, Masthead, Mention, Post, Status, Thought
+from aggregator.model import Answer, Blog, Conversation, ListedMention, Masthead, Mention, Post, Status, Thought
 from aggregator.site import words
 
 _HERE = Path(str(files("aggregator.site")))
@@ -140,11 +140,37 @@ class Renderer:
             "about/index.html": self._page("about.html", here="about", blogs=blogs),
         }
 
-    def post(self, post: Post, thoughts: Sequence[Thought]) -> dict[str, bytes]:
-        """Return the page of one post with its thoughts."""
-        page = self._page("post.html", pingable=True, post=post, thoughts=thoughts, shows_text=self._shows_text(post))
+    def post(
+        self, post: Post, thoughts: Sequence[Thought], conversation: Conversation | None = None
+    ) -> dict[str, bytes]:
+        """Return the page of one post with its thoughts, and the feed of these."""
+        page = self._page(
+            "post.html",
+            pingable=True,
+            post=post,
+            thoughts=thoughts,
+            conversation=conversation,
+            shows_text=self._shows_text(post),
+        )
         folder = post.path[1:]
         return {f"{folder}index.html": page, f"{folder}thoughts.atom": self.thoughts_feed(post, thoughts)}
+
+    def conversation(self, conversation: Conversation) -> dict[str, bytes]:
+        """Return the page of one conversation: its posts in order of time, and who answers whom."""
+        numbers = {post.id: number for number, post in enumerate(conversation.posts, 1)}
+        answers: dict[int, list[Answer]] = {}
+        for answer in conversation.answers:
+            answers.setdefault(answer.post, []).append(answer)
+        page = self._page(
+            "conversation.html",
+            pingable=True,
+            conversation=conversation,
+            numbers=numbers,
+            answers=answers,
+            titles={post.id: words.headline(post) for post in conversation.posts},
+            blogs={post.id: post.blog.name for post in conversation.posts},
+        )
+        return {f"{conversation.path[1:]}index.html": page}
 
     def mention(self, mention: Mention) -> bytes:
         """Return the page that tells the sender of a ping what became of it."""

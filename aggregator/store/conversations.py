@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from aggregator.model import Answer
+
 # Where everybody links to everybody, this is where a page ends.
 MOST_POSTS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One post of a conversation answers another: the words around its link."""
-
-    post: int
-    answered: int
-    excerpt: tuple[str, str, str]
 
 
 def around(database: Database, entry_id: int) -> list[int]:
@@ -50,6 +42,19 @@ WITH RECURSIVE thread(id) AS (
     LIMIT ?
 )
 SELECT id FROM thread
+"""
+
+
+def beside(database: Database, entry_id: int) -> list[int]:
+    """Return the posts that have to do with a post that may be gone: those it linked to, those that linked to it."""
+    rows = database.execute(_BESIDE, [entry_id, entry_id]).fetchall()
+    return [row[0] for row in rows]
+
+
+_BESIDE = """
+SELECT linkback.entry_id FROM entry JOIN linkback ON linkback.source_key = entry.url_key WHERE entry.id = ?
+UNION
+SELECT entry.id FROM linkback JOIN entry ON entry.url_key = linkback.source_key WHERE linkback.entry_id = ?
 """
 
 

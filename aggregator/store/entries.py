@@ -102,6 +102,12 @@ _TARGET = (
 )
 
 
+def feed_of(database: Database, id: int) -> int | None:
+    """Return the id of the feed that a post came by."""
+    row = database.execute("SELECT feed_id FROM entry WHERE id = ?", [id]).fetchone()
+    return row and int(row[0])
+
+
 def is_shown(database: Database, id: int) -> bool:
     """Tell whether a post has a page."""
     row = database.execute(

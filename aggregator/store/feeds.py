@@ -215,6 +215,12 @@ def blog_of(row: dict[str, Any]) -> Blog:
     )
 
 
+def territory(database: Database, id: int | None) -> str:
+    """Return the address under which pages are a member's own, or "" for a feed that there isn't."""
+    row = database.execute("SELECT territory FROM feed WHERE id = ?", [id]).fetchone()
+    return str(row[0]) if row else ""
+
+
 def member_at(database: Database, url: str) -> int | None:
     """Return the id of the feed under whose site a page lies, the closest one, or None."""
     rows = database.execute(_MEMBERS, [host_of(url)]).fetchall()

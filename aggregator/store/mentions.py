@@ -73,11 +73,13 @@ def renew(database: Database, id: int, claim: Claim) -> None:
 
 def announce(database: Database, id: int, claim: Claim) -> None:
     """Note one more way by which a linkback came; inside a transaction."""
-    database.execute(
+    row = database.execute(
         "UPDATE linkback SET protocols = json_insert(protocols, '$[#]', ?) WHERE id = ?"
-        " AND NOT EXISTS (SELECT 1 FROM json_each(protocols) WHERE value = ?)",
+        " AND NOT EXISTS (SELECT 1 FROM json_each(protocols) WHERE value = ?) RETURNING entry_id",
         [claim.protocol, id, claim.protocol],
-    )
+    ).fetchone()
+    if row:
+        stale.mark_posts(database, [row[0]])
 
 
 def recheck(database: Database, id: int, now: datetime, rest: timedelta) -> None:
@@ -238,6 +240,12 @@ ORDER BY entry_id, received_at, linkback.id
 """
 
 
+def way_of(protocols: str) -> str:
+    """Return the protocol by which a linkback came; that a feed shows it, too, is worth telling only of others."""
+    ways = json.loads(protocols)
+    return str(next((way for way in ways if way != "feed"), ways[0]))
+
+
 def mention(database: Database, token: str) -> Mention | None:
     """Return what the sender of a ping may know, or None for an unknown token."""
     rows = list(
@@ -276,7 +284,7 @@ def _thought(row: dict[str, Any], number: int) -> Thought:
     before, linked, after = json.loads(row["excerpt"])
     return Thought(
         number=number,
-        kind=row["kind"] or json.loads(row["protocols"])[0],
+        kind=row["kind"] or way_of(row["protocols"]),
         url=row["source"],
         title=row["title"],
         blog=row["blog"] or row["source_host"].removeprefix("www."),

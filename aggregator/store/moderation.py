@@ -124,7 +124,7 @@ def _listed(row: dict[str, Any]) -> ListedMention:
         id=row["id"],
         token=row["token"],
         status=Status(row["status"]),
-        kind=row["kind"] or json.loads(row["protocols"])[0],
+        kind=row["kind"] or mentions.way_of(row["protocols"]),
         source=row["source"],
         title=row["title"],
         author=row["author"],

@@ -1,0 +1,90 @@
+"""Where posts link to, as far as it may be a post of another blog here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from aggregator.store.connection import to_instant
+from aggregator.urls import canonical
+
+Excerpt = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A post that may link to others, and what is shown of it where it does."""
+
+    id: int
+    feed_id: int
+    url: str
+    title: str
+    author: str
+    html: str
+    content_hash: bytes
+    published_at: datetime | None
+    is_shown: bool
+
+
+def unread(database: Database, limit: int) -> list[Source]:
+    """Return posts that are new or changed since their links were read."""
+    rows = database.execute(f"{_SOURCE} FROM entry INDEXED BY entry_to_link {_UNREAD}", [limit]).fetchall()
+    return [_source(row) for row in rows]
+
+
+_SOURCE = (
+    "SELECT entry.id, entry.feed_id, entry.url, entry.title, entry.author, entry.html, entry.content_hash,"
+    " entry.published_at, entry.hidden = ''"
+)
+_UNREAD = "WHERE linked_hash <> content_hash ORDER BY id LIMIT ?"
+
+
+def replace(database: Database, source: Source, links: Sequence[tuple[str, Excerpt]]) -> None:
+    """Store where a post links to; inside a transaction."""
+    database.execute("DELETE FROM outlink WHERE entry_id = ?", [source.id])
+    database.conn.executemany(
+        "INSERT OR IGNORE INTO outlink VALUES (?, ?, ?, ?)",
+        ((source.id, canonical(url), url, json.dumps(excerpt)) for url, excerpt in links),
+    )
+    database.execute("UPDATE entry SET linked_hash = ? WHERE id = ?", [source.content_hash, source.id])
+
+
+def to(database: Database, url: str) -> list[tuple[Source, str, Excerpt]]:
+    """Return the posts that link to an address, with the address as they write it and the words around it."""
+    rows = database.execute(_TO, [canonical(url)]).fetchall()
+    return [(_source(row[:9]), row[9], tuple(json.loads(row[10]))) for row in rows]
+
+
+_TO = f"""
+{_SOURCE}, outlink.target, outlink.excerpt
+FROM outlink JOIN entry ON entry.id = outlink.entry_id JOIN feed ON feed.id = entry.feed_id
+WHERE outlink.target_key = ? AND feed.removed_at IS NULL
+"""
+
+
+def hosts(database: Database) -> set[str]:
+    """Return the hosts on which members' posts are."""
+    rows = database.execute("SELECT territory_host FROM feed WHERE removed_at IS NULL").fetchall()
+    return {row[0] for row in rows}
+
+
+def _source(row: Sequence[object]) -> Source:
+    id, feed_id, url, title, author, html, content_hash, published_at, is_shown = row
+    assert isinstance(content_hash, bytes)
+    assert isinstance(id, int)
+    assert isinstance(feed_id, int)
+    return Source(
+        id=id,
+        feed_id=feed_id,
+        url=str(url),
+        title=str(title),
+        author=str(author),
+        html=str(html),
+        content_hash=content_hash,
+        published_at=to_instant(str(published_at)) if published_at else None,
+        is_shown=bool(is_shown),
+    )

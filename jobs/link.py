@@ -1,0 +1,113 @@
+"""Find what posts of the planet's blogs link to each other: linkbacks that nobody needs to send."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+
+from linkbacks.claims import post_at
+from sqlite_utils import Database
+
+from aggregator import standing, store
+from aggregator.errors import ChildStopped, NoVerdict
+from aggregator.evidence import links
+from aggregator.logs import counted
+from aggregator.model import Claim, Evidence, PendingLinkback
+from aggregator.store.outlinks import Excerpt, Source
+from aggregator.urls import canonical, host_of, is_blocked
+from jobs.children import Children, result
+from jobs.verify import Policy
+
+log = logging.getLogger("planet.link")
+
+BATCH = 50
+
+Link = tuple[str, Excerpt]
+
+
+class Linking:
+    """One run over the posts whose links have not been read."""
+
+    def __init__(
+        self,
+        database: Database,
+        children: Children,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._database = database
+        self._children = children
+        self._policy = policy
+        self._clock = clock
+        self._until = until
+
+    def run(self) -> int:
+        """Read the links of every post that is new or changed; return how many linkbacks they made.
+
+        Raises: StoreFailed. A post that was not finished is read again.
+        """
+        made = 0
+        while not self._until() and (sources := store.outlinks.unread(self._database, BATCH)):
+            here = store.outlinks.hosts(self._database) | {host_of(self._policy.planet_url)}
+            reading = [(source, self._children.submit(links, source.html, source.url)) for source in sources]
+            for source, future in reading:
+                if (found := _result(future)) is None:
+                    return made  # there are no children at the moment
+                near = [link for link in found if host_of(link[0]) in here]
+                made += self._record(source, near)
+        if made:
+            log.info("%s between posts found", counted(made, "link"))
+        return made
+
+    def _record(self, source: Source, near: Sequence[Link]) -> int:
+        """Store a post's links, and the linkbacks that they, and older links to this very post, make."""
+        with store.transaction(self._database):
+            store.outlinks.replace(self._database, source, near)
+            if source.url:  # what was found on its page before may have changed with it
+                store.mentions.recheck_source(self._database, source.url, self._clock())
+            pairs = [(source, url, excerpt) for url, excerpt in near]
+            pairs += store.outlinks.to(self._database, source.url) if source.url else []
+            return sum(self._link(*pair) for pair in pairs)
+
+    def _link(self, source: Source, url: str, excerpt: Excerpt) -> bool:
+        target = post_at(self._database, url, self._policy.planet_url)
+        if target is None or not self._may_link(source, target, url):
+            return False
+        claim = Claim(source.url, url, "feed", min(source.published_at or self._clock(), self._clock()))
+        if known := store.mentions.find(self._database, source.url, target):
+            store.mentions.announce(self._database, known.id, claim)
+            return False
+        id = store.mentions.add(self._database, claim, target, source.feed_id, secrets.token_urlsafe(12))
+        pending = PendingLinkback(id, source.url, (url,), source.feed_id, 0)
+        stands = standing.after_found(pending, self._policy.status(is_member=True), self._clock())
+        evidence = Evidence(source.title, excerpt, author=source.author)
+        store.mentions.settle(self._database, id, stands, evidence, self._clock())
+        return True
+
+    def _may_link(self, source: Source, target: int, url: str) -> bool:
+        """A blog's links to its own posts are no answers; a post that isn't shown says nothing."""
+        if not source.url or not source.is_shown or canonical(source.url) == canonical(url):
+            return False
+        ground = store.feeds.territory(self._database, source.feed_id)
+        if store.feeds.territory(self._database, store.entries.feed_of(self._database, target)) == ground:
+            return False
+        # A feed may claim any address for its entries: but not one on another blog's ground.
+        owner = store.feeds.member_at(self._database, source.url)
+        if owner is not None and store.feeds.territory(self._database, owner) != ground:
+            return False
+        blocked = (*self._policy.block, *store.blocks.patterns(self._database))
+        return not is_blocked(source.url, blocked)
+
+
+def _result(future: Future[list[Link]]) -> list[Link] | None:
+    try:
+        return result(future)
+    except ChildStopped as error:  # its links can't be read; it is not tried again until it changes
+        log.warning("the links of a post can't be read: %s", error)
+        return []
+    except NoVerdict:
+        return None
