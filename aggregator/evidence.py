@@ -20,9 +20,10 @@ from aggregator.markup import plain, shortened, without_controls
 from aggregator.model import Evidence
 from aggregator.urls import canonical, host_of, web_url
 
+# Not "head": where <body> is left out, the parser leaves <article> and its kin in there.
 # Elements whose text browsers don't show as a page's own words, whatever a parser makes of them.
 _UNSEEN = ("noscript", "template", "textarea", "title", "iframe", "xmp", "noembed", "noframes", "plaintext", "select",
-           "script", "style", "head", "object", "svg", "math")  # fmt: skip
+           "script", "style", "object", "svg", "math")  # fmt: skip
 _BLOCK = ("p", "li", "blockquote", "dd", "td", "figcaption", "article", "section", "div", "body")
 _CONTEXT = 140
 _MOST_LINKS = 5_000
@@ -54,9 +55,9 @@ def examine(
     link = _link(document, url, lambda found: canonical(found) in wanted)
     if link is None:
         return None
-    title, excerpt = _title(document, url), _excerpt(link)
+    named, excerpt = title(document, url), _excerpt(link)
     kind, author = _microformats(document, url, wanted)  # last: the parser changes the document
-    return Evidence(title, excerpt, kind, author)
+    return Evidence(named, excerpt, kind, author)
 
 
 def vouches(body: bytes, coding: str, content_type: str, url: str, host: str, max_bytes: int) -> bool:
@@ -93,10 +94,18 @@ def page(body: bytes, coding: str, content_type: str, max_bytes: int) -> Beautif
     kind = content_type.partition(";")[0].strip().lower() or "text/html"
     if not (kind.startswith("text/") or kind == "application/xhtml+xml" or _is_json(kind)):
         return None
-    text = _decoded(decode(body, coding, max_bytes), content_type)
+    words = text(body, coding, content_type, max_bytes)
     if kind == "text/plain" or _is_json(kind):
-        return text
-    return BeautifulSoup(text, "lxml")  # of an attribute given twice it keeps the first, as browsers do
+        return words
+    return BeautifulSoup(words, "lxml")  # of an attribute given twice it keeps the first, as browsers do
+
+
+def text(body: bytes, coding: str, content_type: str, max_bytes: int) -> str:
+    """Return a body as text, decoded as it says, or else as it can be.
+
+    Raises: BodyRefused.
+    """
+    return _decoded(decode(body, coding, max_bytes), content_type)
 
 
 def _is_json(kind: str) -> bool:
@@ -203,19 +212,21 @@ def _link(document: BeautifulSoup, url: str, is_wanted: Callable[[str], bool]) -
     base_element = document.find("base", href=True)
     base = web_url(str(base_element["href"]), url) if isinstance(base_element, Tag) else ""
     for link in document.find_all(["a", "area"], href=True, limit=_MOST_LINKS):
-        if is_wanted(web_url(str(link["href"]), base or url)) and _is_shown(link) and not link.has_attr("hidden"):
+        if is_wanted(web_url(str(link["href"]), base or url)) and is_shown(link) and not link.has_attr("hidden"):
             return link
     return None
 
 
-def _is_shown(node: PageElement) -> bool:
+def is_shown(node: PageElement) -> bool:
+    """Tell whether an element is one that readers see, as far as elements tell."""
     return not any(parent.name in _UNSEEN or parent.has_attr("hidden") for parent in node.parents)
 
 
-def _title(document: BeautifulSoup, url: str) -> str:
+def title(document: BeautifulSoup, url: str) -> str:
+    """Return how a page is called: by its title, its first heading, or its address."""
     for candidate in (document.title, document.find("h1")):
-        if candidate is not None and (title := plain(candidate.get_text(" "), is_html=False, longest=200)):
-            return title
+        if candidate is not None and (found := plain(candidate.get_text(" "), is_html=False, longest=200)):
+            return found
     return shortened(url, 200)
 
 
@@ -228,7 +239,7 @@ def _excerpt(link: Tag) -> tuple[str, str, str]:
     for node in block.descendants:
         if node is link:
             side = after
-        elif type(node) is NavigableString and link not in node.parents and _is_shown(node):
+        elif type(node) is NavigableString and link not in node.parents and is_shown(node):
             side.append(str(node))
     linked = plain(link.get_text(" "), is_html=False, longest=_CONTEXT)
     left, right = _one_line(before).lstrip(), _one_line(after).rstrip()

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from aggregator.evidence import examine
+from aggregator.evidence import examine, links
 from aggregator.model import Evidence
 
 T = "https://planet.example/posts/1-x/"
@@ -28,10 +28,13 @@ def look(html: str, content_type: str = "text/html", *, targets: tuple[str, ...]
         f'<p style="display:none"><a href="{T}">x</a></p>',
         '<base href="https://planet.example/"><a href="/posts/1-x/">x</a>',
         f'<a href="{T}" href="https://evil.example/">x</a>',
+        f'<article><a href="{T}">x</a></article>',
+        f'<main><nav><a href="{T}">x</a></nav></main>',
     ],
 )
 def test_a_real_link_is_found(markup: str) -> None:
     assert look(f"<html><title>S</title><body>{markup}</body></html>") is not None
+    assert look(f"<title>S</title>{markup}") is not None
 
 
 @pytest.mark.parametrize(
@@ -133,3 +136,81 @@ def test_an_excerpt_is_text_without_tricks() -> None:
     assert evidence is not None
     assert evidence.title == "<script>alert(1)"
     assert evidence.excerpt == ("evil ", "<img onerror>", "")
+
+
+# -- what a page calls its link ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("markup", "kind"),
+    [
+        (f'<div class="h-entry"><a class="u-in-reply-to" href="{T}">x</a></div>', "reply"),
+        (f'<div class="h-entry"><a class="u-like-of" href="{T}">x</a></div>', "like"),
+        ('<div class="h-entry"><a class="u-repost-of" href="http://planet.example/posts/1-x">x</a></div>', "repost"),
+        (f'<div class="h-feed"><div class="h-entry"><p class="u-bookmark-of h-cite"><a class="u-url" href="{T}">x</a></p></div></div>', "bookmark"),
+        (f'<div class="h-entry"><a class="u-in-reply-to" href="https://other.example/">o</a> <a href="{T}">x</a></div>', ""),
+        (f'<div class="h-entry"><a href="{T}">x</a></div>', ""),
+        (f'<p><a class="u-like-of" href="{T}">x</a></p>', ""),
+    ],
+)  # fmt: skip
+def test_a_page_says_what_its_link_is(markup: str, kind: str) -> None:
+    evidence = look(f"<title>S</title>{markup}")
+
+    assert evidence is not None
+    assert evidence.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("author", "name"),
+    [
+        ('<a class="p-author h-card" href="https://ann.example/">Ann <b>B.</b></a>', "Ann B."),
+        ('<p class="p-author">Ann</p>', "Ann"),
+        ('<p class="p-author h-card"><img class="u-photo" alt="" src="http://169.254.169.254/"><span class="p-name">Ann</span></p>', "Ann"),
+        ('<a class="u-author" href="http://169.254.169.254/author"></a>', ""),
+        ('<p class="p-author h-card"><span class="p-name">&lt;script&gt;alert(1)&lt;/script&gt;\u202e</span></p>', "<script>alert(1)</script>"),
+        ("", "Meta Author"),
+    ],
+)  # fmt: skip
+def test_a3_the_author_is_a_name_and_nothing_is_fetched_for_it(author: str, name: str) -> None:
+    page = f'<meta name="author" content="Meta Author"><div class="h-entry">{author}<a href="{T}">x</a></div>'
+    evidence = look(page)
+
+    assert evidence is not None
+    assert evidence.author == (name or "Meta Author")
+
+
+def test_a_page_in_microformats_of_any_depth_is_read_or_given_up() -> None:
+    assert look(f'<div class="h-entry">{"<div class=h-entry>" * 200}<a href="{T}">x</a>') is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "is_found"),
+    [
+        (f"see {T} there", "text/plain", True),
+        (f"see {T}evil there", "text/plain", False),
+        ('{"a": [{"b": "' + T + '"}]}', "application/json", True),
+        ('{"a": "see ' + T + '"}', "application/json", False),
+        ("[" * 100_000, "application/json", False),
+        ("{", "application/activity+json", False),
+        (f'<a href="{T}">x</a>', "image/png", False),
+    ],
+)
+def test_text_and_json_must_hold_the_address_itself(body: str, kind: str, is_found: bool) -> None:
+    assert (look(body, kind) is not None) is is_found
+
+
+def test_a_page_that_says_in_its_head_that_it_is_gone_links_nowhere() -> None:
+    gone = '<meta http-equiv="status" content="410 Gone">'
+
+    assert look(f'<head>{gone}</head><a href="{T}">x</a>') is None
+
+
+def test_links_of_a_post_are_told_once_each_with_their_words() -> None:
+    found = links(
+        '<p>see <a href="/a">this</a></p><p><a href="http://b.test/#1">b</a><a href="http://b.test/#2">b</a></p>', URL
+    )
+
+    assert found == [
+        ("https://source.example/a", ("see ", "this", "")),
+        ("http://b.test/#1", ("", "b", "b")),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import feeds, mentions, running
+from aggregator.cli import feeds, mentions, running, sending
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,6 +23,7 @@ for command in (
     feeds.check,
     feeds.status,
     mentions.mentions,
+    sending.ping,
     running.demo,
 ):
     main.add_command(command)

@@ -89,6 +89,27 @@ def read(body: bytes) -> Call:
         return _parsed(repaired)
 
 
+def read_answer(body: bytes) -> Any:
+    """Read the answer to a call of ours.
+
+    Raises: Fault, with what the server says, or because it is no answer.
+    """
+    if len(body) > LONGEST_BODY:
+        raise Fault(NOT_CONFORMING, "the answer is too long")
+    target = _Bounded()
+    parser = DefusedExpatParser(target, forbid_dtd=True)
+    try:
+        parser.feed(_decoded(body))
+        parser.close()
+        return target.close()[0]
+    except Fault:
+        raise
+    except xmlrpc.client.Fault as error:
+        raise Fault(int(error.faultCode), str(error.faultString)) from error
+    except Exception as error:  # whatever a parser makes of what a stranger's server sends
+        raise Fault(NOT_WELL_FORMED, "the answer is not XML-RPC") from error
+
+
 def answer(value: Any) -> bytes:
     """Write the answer to a call."""
     return xmlrpc.client.dumps((value,), methodresponse=True, encoding="utf-8").encode("utf-8", "replace")
