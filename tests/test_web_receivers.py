@@ -222,3 +222,27 @@ def test_a2_answers_say_nothing_about_the_source(here: Running, web: Farm) -> No
         told.append((re.sub(r"mentions/\S+", "", answer), re.sub(r"\d\d:\d\d", "", page)))
 
     assert len(set(told)) == 1
+
+
+def test_a_blogger_tests_a_ping_step_by_step(here: Running) -> None:
+    source = here.web.html("/tested", f'<title>Tested</title><a href="{here.url}{post_page(here)}">x</a>')
+
+    good = send(here, "test-ping", source=source, target=f"{here.url}{post_page(here)}").text
+    again = send(here, "test-ping", source=source, target=f"{here.url}{post_page(here)}").text
+    front = send(here, "test-ping", source=source, target=here.url).text
+    missing = send(here, "test-ping", source=source, target=f"{here.url}posts/99-x/").text
+    elsewhere = send(here, "test-ping", source="javascript:alert(1)", target=here.post_url).text
+
+    assert "<h1>Test your ping</h1>" in here.get("test-ping").text
+    assert f"pingback: {here.url}xmlrpc" in good
+    assert f"webmention: {here.url}webmention" in good
+    assert f"trackback: {here.url}trackback/" in good
+    token = re.search(r'href="(http[^"]+/mentions/[^"]+)"', good)
+    assert token is not None
+    eventually(lambda: status_at(token[1]) == "published")
+    assert "fault 48" in again
+    assert "names no endpoint" in front
+    assert "fault 33" in front
+    assert "no such page" in missing
+    assert "fault 0" in elsewhere
+    assert send(here, "test-ping", source="x").status_code == 400

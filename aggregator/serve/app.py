@@ -23,10 +23,12 @@ from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
+from aggregator.serve import ping_test
 from aggregator.serve.client import address_of
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.site import Renderer
+from aggregator.urls import canonical, is_under
 
 log = logging.getLogger("planet.serve")
 
@@ -72,6 +74,7 @@ class App:
                 Route("/trackback/{id}/", self._trackback, methods=_ANY),
                 Route("/webmention", self._webmention, methods=_ANY),
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
+                Route("/test-ping", self._test_ping, methods=["GET", "POST"]),
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
@@ -146,6 +149,33 @@ class App:
             return self._said(request, webmention.reply(await self._intake.accept(claim), self._url))
         except StoreFailed:
             return _later()
+
+    async def _test_ping(self, request: Request) -> Response:
+        if request.method != "POST":
+            form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
+            return _as_response(page_of("test-ping.html", form), 200)
+        body = await _body(request)
+        if isinstance(body, Response):
+            return body
+        sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
+        if sent is None:
+            return _as_response(page_of("test-ping.html", self._renderer.ping_test()), 400)
+        claim = replace(sent, protocol="pingback", vouch="")
+        try:
+            decision = await self._intake.accept(claim)
+        except StoreFailed:
+            return _later()
+        own = self._own_page(claim.target)
+        found = await asyncio.to_thread(ping_test.steps, self._url, claim.target, own, decision)
+        page = self._renderer.ping_test(claim.source[:2_000], claim.target[:2_000], found)
+        return _as_response(page_of("test-ping.html", page), 200)
+
+    def _own_page(self, url: str) -> Page | None:
+        """The published page at an address, when it is one of ours."""
+        if not is_under(url, self._url):
+            return None
+        path = canonical(url).removeprefix(canonical(self._url)).lstrip("/")
+        return self._pages.find(f"{path}/" if path else "")
 
     def _said(self, request: Request, reply: webmention.Reply) -> Response:
         """A webmention's answer: as a page for a person at a form, as text for a program."""

@@ -74,6 +74,18 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to a ping: what it is called, what came of it, and lines to be shown as they are."""
+
+    name: str
+    words: str
+    is_good: bool
+    lines: tuple[str, ...] = ()
+    link: str = ""
+    link_words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Item:
     """An entry of a feed of linkbacks."""
 
@@ -218,6 +230,10 @@ class Renderer:
     def webmention_form(self, target: str = "") -> bytes:
         """Return the form by which a person sends a webmention."""
         return self._page("webmention.html", target=target)
+
+    def ping_test(self, source: str = "", target: str = "", steps: Sequence[Step] = ()) -> bytes:
+        """Return the form by which a blogger sends a ping, with what happened to the one that was sent."""
+        return self._page("ping_test.html", source=source, target=target, steps=steps)
 
     def notice(self, headline: str, explanation: str, link: str = "") -> bytes:
         """Return a page that says one thing, such as that there is no such page; and leads to another one."""

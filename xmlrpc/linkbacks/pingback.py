@@ -45,6 +45,11 @@ def claim(params: tuple[Any, ...], now: datetime, client: str = "") -> Claim:
     return Claim(source=source, target=target, protocol="pingback", received_at=now, client=client)
 
 
+def fault_of(refusal: Refusal) -> int:
+    """Return the fault code that the sender of a refused ping reads."""
+    return _CODES[refusal]
+
+
 def reply(decision: Decision, planet_url: str) -> str:
     """Return what the sender of a ping reads.
 
