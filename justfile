@@ -13,9 +13,9 @@ run:
 demo:
     uv run planet demo
 
-# figures of a sweep: 1,000 feeds of about 100 KB on loopback, twice
-bench feeds="1000":
-    uv run python -m bench.poll {{feeds}}
+# figures: `just bench poll [FEEDS]` sweeps feeds of about 100 KB on loopback, `just bench pings [SECONDS]` takes pings
+bench what="poll" *args:
+    uv run python -m bench.{{what}} {{args}}
 
 format:
     uv run ruff check --fix .

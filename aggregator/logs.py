@@ -31,6 +31,8 @@ class Line(logging.Formatter):
 
 def escaped(text: str) -> str:
     """Return `text` with everything that a terminal might obey made visible."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from linkbacks.claims import Rules, accept
+from linkbacks.claims import Rules, accept, with_blocks
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
@@ -56,7 +56,7 @@ class World:
     def ping(self, source: str, target: str) -> Accepted | Refusal:
         made: Claim = claim(source, target, self.now)
         with store.transaction(self.database):
-            return accept(self.database, made, Rules(self.planet.masthead.url))
+            return accept(self.database, made, with_blocks(self.database, Rules(self.planet.masthead.url)))
 
     def verify(self) -> int:
         policy = equipment.policy_for(self.planet)

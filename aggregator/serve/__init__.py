@@ -105,7 +105,7 @@ class _WebHalf:
     def _is_exempt(self, client: str) -> bool:
         network = self._config.current.network
         # Behind a proxy that the operator has not named, everybody would be one client.
-        return is_near(client, network.allow_addresses)
+        return is_near(client, tuple(network.allow_addresses))
 
     def _watch(self) -> None:
         """Drop pages from memory when they have been published anew; take on an edited configuration."""

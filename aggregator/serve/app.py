@@ -95,6 +95,9 @@ class App:
             if page is not None:
                 await _send_page(page, 200, scope, send)
                 return
+        elif path == "/xmlrpc" and scope["method"] == "POST":  # a flood of pings meets as little as it can
+            await (await self._xmlrpc(Request(scope, receive)))(scope, receive, send)
+            return
         await self._routes(scope, receive, send)
 
     async def _xmlrpc(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 
@@ -14,6 +15,8 @@ def address_of(scope: Mapping[str, Any], proxies: Collection[str]) -> str:
     is none of theirs (attack A30).
     """
     peer = _address((scope.get("client") or ("",))[0])
+    if not proxies:
+        return peer
     networks = [ipaddress.ip_network(proxy) for proxy in proxies]
 
     def is_proxy(address: str) -> bool:
@@ -33,6 +36,7 @@ def address_of(scope: Mapping[str, Any], proxies: Collection[str]) -> str:
     return peer
 
 
+@lru_cache(1_024)
 def _address(text: str) -> str:
     try:
         ip = ipaddress.ip_address(text.strip())

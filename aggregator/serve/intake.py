@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from aggregator.model import Claim
 log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
+MOST_LINES = 5
 # WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
 WAIT_FOR_LOCK = 1.0
 # How many strangers' links one client may have stored: a blog that pings all links of a long post is well within.
@@ -49,6 +51,7 @@ class Intake:
         self._budget = Budget(OF_A_CLIENT)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._database: Database | None = None
+        self._decided: list[tuple[Claim, Decision]] = []
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()
 
@@ -57,9 +60,7 @@ class Intake:
 
         Raises: StoreFailed; then nothing was stored.
         """
-        decision = await self._done(lambda database, rules: claims.accept(database, claim, rules, self._may_send))
-        _tell_operator(claim, decision)
-        return decision
+        return await self._done(lambda database, rules: self._accepted(database, claim, rules))
 
     async def notice(self, urls: Collection[str], now: datetime) -> bool:
         """Act on the hint that blogs have changed; tell whether any of them is known.
@@ -87,6 +88,11 @@ class Intake:
         self._queue.put((deed, future))
         return await future
 
+    def _accepted(self, database: Database, claim: Claim, rules: Rules) -> Decision:
+        decision = claims.accept(database, claim, rules, self._may_send)
+        self._decided.append((claim, decision))
+        return decision
+
     def _may_send(self, claim: Claim) -> bool:
         return not claim.client or self._is_exempt(claim.client) or self._budget.take(claim.client, claim.received_at)
 
@@ -96,7 +102,11 @@ class Intake:
             batch: list[_Waiting] = []
             is_open = self._gather(batch)
             if batch:
-                self._settle(batch, self._do([deed for deed, _ in batch]))
+                self._decided.clear()
+                done = self._do([deed for deed, _ in batch])
+                self._settle(batch, done)
+                if not isinstance(done, PlanetError):
+                    _tell_operator(self._decided)
 
     def _gather(self, batch: list[_Waiting]) -> bool:
         """Wait for a ping, and take all others that are there; False when the queue is closed."""
@@ -115,8 +125,8 @@ class Intake:
         try:
             if self._database is None:
                 self._database = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
-            rules = self._rules()
             with store.transaction(self._database):
+                rules = claims.with_blocks(self._database, self._rules())
                 return [deed(self._database, rules) for deed in deeds]
         except PlanetError as error:
             log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
@@ -131,7 +141,8 @@ class Intake:
         loop.call_soon_threadsafe(_tell, futures, done)
 
 
-def is_near(client: str, allowed: Collection[str]) -> bool:
+@lru_cache(1_024)
+def is_near(client: str, allowed: tuple[str, ...]) -> bool:
     """Tell whether a client's address is this machine's own or in one of the networks that the operator allows."""
     try:
         address = ipaddress.ip_address(client)
@@ -141,12 +152,18 @@ def is_near(client: str, allowed: Collection[str]) -> bool:
     return address.is_loopback or any(address.version == net.version and address in net for net in networks)
 
 
-def _tell_operator(claim: Claim, decision: Decision) -> None:
-    keys = {"source": claim.source, "target": claim.target}
-    if isinstance(decision, Accepted):
-        log.info("%s taken, to be verified", claim.protocol, extra=keys)
-    else:  # anybody can have as many of these as they like: not in the log of every day
-        log.debug("%s refused: %s", claim.protocol, decision.value, extra=keys)
+def _tell_operator(decided: list[tuple[Claim, Decision]]) -> None:
+    """A line for each ping that was taken, or one for many that came at once; refusals only on request."""
+    taken = [claim for claim, decision in decided if isinstance(decision, Accepted)]
+    if len(taken) > MOST_LINES:
+        log.info("%s taken, to be verified", counted(len(taken), "ping"))
+    for claim in taken if len(taken) <= MOST_LINES else ():
+        log.info("%s taken, to be verified", claim.protocol, extra={"source": claim.source, "target": claim.target})
+    if log.isEnabledFor(logging.DEBUG):  # anybody can have as many of these as they like
+        for claim, decision in decided:
+            if isinstance(decision, Refusal):
+                keys = {"source": claim.source, "target": claim.target}
+                log.debug("%s refused: %s", claim.protocol, decision.value, extra=keys)
 
 
 def _tell(futures: list[asyncio.Future[Any]], done: list[Any] | PlanetError) -> None:

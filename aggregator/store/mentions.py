@@ -37,6 +37,7 @@ _FIND = "SELECT id, token, status FROM linkback WHERE source_key = ? AND entry_i
 
 def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, token: str) -> int:
     """Store a claim that is new, to be verified now; inside a transaction. Returns its id."""
+    received_at = to_text(claim.received_at)
     row = database.execute(
         "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
         " received_at, asked_at, next_try_at, feed_id, vouch, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -50,9 +51,9 @@ def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, to
             claim.target,
             json.dumps([claim.protocol]),
             Status.PENDING,
-            to_text(claim.received_at),
-            to_text(claim.received_at),
-            to_text(claim.received_at),
+            received_at,
+            received_at,
+            received_at,
             feed_id,
             claim.vouch,
             claim.client,

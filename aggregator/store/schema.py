@@ -149,8 +149,6 @@ ALTER TABLE linkback ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE linkback ADD COLUMN failing_since TEXT;
 ALTER TABLE linkback ADD COLUMN retractions INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX linkback_to_recheck ON linkback (recheck_at) WHERE recheck_at IS NOT NULL;
-CREATE INDEX linkback_by_host ON linkback (source_host);
-CREATE INDEX linkback_by_status ON linkback (status, received_at);
 UPDATE linkback SET recheck_at = settled_at WHERE status IN ('published', 'held');
 -- when its blog last said that it changed
 ALTER TABLE feed ADD COLUMN pinged_at TEXT;

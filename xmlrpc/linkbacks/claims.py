@@ -34,6 +34,12 @@ class Rules:
     accepts: tuple[str, ...] = PROTOCOLS
 
 
+def with_blocks(database: Database, rules: Rules) -> Rules:
+    """Return the rules with those sources blocked, too, that the operator has blocked by command."""
+    blocked = store.blocks.patterns(database)
+    return replace(rules, block=(*rules.block, *blocked)) if blocked else rules
+
+
 def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:
     """Take a claim, or say why not; inside a transaction whose commit makes the answer true.
 
@@ -52,7 +58,7 @@ def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = l
         return _unknown(database, claim.target, rules.planet_url)
     claim = replace(claim, source=source, target=web_url(claim.target), vouch=web_url(claim.vouch))
     member = store.feeds.member_at(database, source)
-    if is_under(source, rules.planet_url) or _is_refused(database, source, rules.block):
+    if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
         return Refusal.SOURCE_DENIED
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
@@ -92,26 +98,27 @@ def _key(url: str, planet_url: str) -> int | str | None:
     return int(id) if id.isascii() and id.isdigit() and len(id) < 19 else None
 
 
-def _is_refused(database: Database, source: str, block: tuple[str, ...]) -> bool:
-    return is_blocked(source, block) or is_blocked(source, store.blocks.patterns(database))
-
-
 def _stored(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
     known = store.mentions.find(database, claim.source, entry_id)
-    is_settled = known is not None and known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
-    if known is not None and (is_settled or known.status is Status.PENDING) and claim.protocol != "webmention":
-        store.mentions.announce(database, known.id, claim)
+    if known is None:
+        return _new(database, claim, entry_id, member, may_send)
+    store.mentions.announce(database, known.id, claim)
+    is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
+    if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
         store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_PING)
         return Refusal.ALREADY_THERE
     if member is None and not may_send(claim):
         return Refusal.TOO_MANY
-    if known is None:
-        token = secrets.token_urlsafe(12)
-        store.mentions.add(database, claim, entry_id, member, token)
-        return Accepted(token)
-    store.mentions.announce(database, known.id, claim)
-    if is_settled:  # a webmention again is an update (W3C Webmention, 3.2.4)
+    if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
         store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
     elif known.status is not Status.PENDING:
         store.mentions.renew(database, known.id, claim)
     return Accepted(known.token)
+
+
+def _new(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
+    if member is None and not may_send(claim):
+        return Refusal.TOO_MANY
+    token = secrets.token_urlsafe(12)
+    store.mentions.add(database, claim, entry_id, member, token)
+    return Accepted(token)
