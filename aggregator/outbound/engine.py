@@ -104,6 +104,14 @@ class Engine:
         """Return the hosts at which requests wait for their turn; more of theirs had better not be asked for."""
         return set(self._waiting)
 
+    def drop_waiting(self, host: str) -> list[Request]:
+        """Forget the requests to a host that wait for their turn, and return them; those under way go on."""
+        waiting = self._waiting.pop(host, deque())
+        begun = deque(transfer for transfer in waiting if transfer.hops)
+        if begun:
+            self._waiting[host] = begun
+        return [transfer.request for transfer in waiting if not transfer.hops]
+
     def bytes_under_way(self) -> int:
         """Return how much of unfinished bodies is in memory."""
         return sum(len(transfer.body) for transfer in self._running.values())
@@ -236,8 +244,9 @@ class Engine:
         self._multi.remove_handle(handle)
         self._idle.append(handle)
         self._leave(transfer.host, landed)
+        took = time.monotonic() - (transfer.ends_at - transfer.request.seconds)
         if code:
-            landed.append((transfer.request, failure(transfer, code, message)))
+            landed.append((transfer.request, replace(failure(transfer, code, message), seconds=took)))
         elif transfer.status in REDIRECTS and location:
             self._follow(transfer, location, landed)
         else:
@@ -245,7 +254,7 @@ class Engine:
             landed.append(
                 (
                     transfer.request,
-                    Answer(transfer.url, transfer.status, transfer.headers, body, transfer.permanently),
+                    Answer(transfer.url, transfer.status, transfer.headers, body, transfer.permanently, took),
                 )
             )
 

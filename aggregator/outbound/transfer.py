@@ -29,13 +29,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said: names of headers in lower case; the body still in its content coding."""
+    """What a server said: names of headers in lower case; the body still in its content coding.
+
+    `permanently` is where permanent redirects led, "" when there were none; `seconds` is how long it all took.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
     permanently: str = ""
+    seconds: float = 0.0
 
     @property
     def coding(self) -> str:
@@ -54,6 +58,7 @@ class NoAnswer:
 
     kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken"]
     reason: str
+    seconds: float = 0.0
 
 
 Outcome = Answer | NoAnswer
