@@ -53,7 +53,7 @@ class Filter:
     def matches(self, title: str, text: str, categories: Sequence[str]) -> bool:
         """Tell whether it is found. Raises: TimeoutError."""
         places = {"title": (title,), "content": (text,), "category": tuple(categories)}
-        searched = places.get(self.place) or (title, text, *categories)
+        searched = places[self.place] if self.place else (title, text, *categories)
         return any(self.pattern.search(part, timeout=SECONDS) for part in searched)
 
 

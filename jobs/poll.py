@@ -22,7 +22,6 @@ from aggregator.feeds.discovery import usual_places
 from aggregator.freshness import LONGEST_FRESH, fresh_for, retry_after
 from aggregator.model import DueFeed, Poll, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
-from aggregator.urls import host_of
 from aggregator.whereabouts import after_answer, after_gone, after_lost
 from jobs.children import Children, result
 from jobs.record import Keeping, Polled, Recorded, record
@@ -129,15 +128,16 @@ class Sweep:
     def _land(self, request: Request, outcome: Outcome) -> None:
         feed = request.key
         assert isinstance(feed, DueFeed)
-        if isinstance(outcome, NoAnswer):
+        if isinstance(outcome, NoAnswer) and outcome.kind == "spared":
+            # It stays marked as under way in this sweep: by its end the host's rest is written down.
+            store.feeds.give_back(self._database, [feed.id])
+        elif isinstance(outcome, NoAnswer):
             self.unreachable += outcome.kind == "unreachable"
             self._fail(feed, outcome, outcome.reason)
         elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
             self._unchanged(feed, _renewed(feed.state, outcome), outcome)
         elif outcome.status not in (200, 203, 226):
             self._fail(feed, outcome, _reason(outcome))
-            if outcome.status == 429:
-                self._spare(host_of(feed.address))
         else:
             digest = hashlib.blake2b(outcome.body, digest_size=16).digest()
             state = _renewed(replace(feed.state, body_hash=digest), outcome)
@@ -145,12 +145,6 @@ class Sweep:
                 self._unchanged(feed, state, outcome)
             else:
                 self._read(feed, state, outcome)
-
-    def _spare(self, host: str) -> None:
-        """Ask a host nothing more that asks us to come less often: what waits for it is given back."""
-        spared = [request.key.id for request in self._engine.drop_waiting(host) if isinstance(request.key, DueFeed)]
-        store.feeds.give_back(self._database, spared)
-        self._taken.difference_update(spared)
 
     def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         known = store.entries.known_hashes(self._database, feed.id)

@@ -43,6 +43,7 @@ _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']\s*([A-Za
 _IN_PAGE = re.compile(rb"""<meta[^>]{1,200}?\bcharset\s*=\s*["']?\s*([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 _CHARSET = re.compile(r"""\bcharset\s*=\s*["']?\s*([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 _SAMPLE = 20_000
+_FEWEST = 8
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}?\?>\s*")
 
 
@@ -84,7 +85,8 @@ def _candidates(body: bytes, content_type: str) -> Iterator[str]:
     both = (by_document, by_server) if by_server == "cp1252" else (by_server, by_document)
     yield from filter(None, both)
     sample = _sample(body)
-    if sum(byte >= 0x80 for byte in sample) > len(sample) // 5:  # else it is a Latin alphabet with some accents
+    accented = sum(byte >= 0x80 for byte in sample)
+    if accented > max(len(sample) // 5, _FEWEST):  # else it is a Latin alphabet with some accents
         sniffed = from_bytes(sample, cp_isolation=_SNIFFED).best()
         if sniffed is not None and sniffed.encoding not in _LATIN:
             yield sniffed.encoding

@@ -145,7 +145,10 @@ def _date(entry: Any, key: str, *, day_first: bool) -> Any:
 def _author(element: Any) -> str:
     """Names of the people, never their mail addresses, however the feed spells them."""
     people = [person.get("name", "") for person in element.get("authors", ()) if person]
-    names = [_name(str(text)) for text in (people or [element.get("author", "")])]
+    written = str(element.get("author", ""))
+    if "@" in written and len(people) < 2:  # feedparser splits a mail address with a long top-level domain
+        people = [written]
+    names = [_name(str(text)) for text in (people or [written])]
     return ", ".join(dict.fromkeys(filter(None, names)))
 
 

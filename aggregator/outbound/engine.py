@@ -22,6 +22,7 @@ import pycurl
 from aggregator.outbound.guard import Guard, url_refusal
 from aggregator.outbound.transfer import (
     REDIRECTS,
+    TOO_MANY_REQUESTS,
     Answer,
     Landed,
     NoAnswer,
@@ -103,14 +104,6 @@ class Engine:
     def crowded_hosts(self) -> set[str]:
         """Return the hosts at which requests wait for their turn; more of theirs had better not be asked for."""
         return set(self._waiting)
-
-    def drop_waiting(self, host: str) -> list[Request]:
-        """Forget the requests to a host that wait for their turn, and return them; those under way go on."""
-        waiting = self._waiting.pop(host, deque())
-        begun = deque(transfer for transfer in waiting if transfer.hops)
-        if begun:
-            self._waiting[host] = begun
-        return [transfer.request for transfer in waiting if not transfer.hops]
 
     def bytes_under_way(self) -> int:
         """Return how much of unfinished bodies is in memory."""
@@ -243,6 +236,8 @@ class Engine:
         location = as_utf8(transfer.headers.get("location", ""))
         self._multi.remove_handle(handle)
         self._idle.append(handle)
+        if transfer.status == TOO_MANY_REQUESTS:
+            self._spare(transfer.host, landed)
         self._leave(transfer.host, landed)
         took = time.monotonic() - (transfer.ends_at - transfer.request.seconds)
         if code:
@@ -282,6 +277,12 @@ class Engine:
             self._waiting[transfer.host].append(transfer)
         else:
             self._start(transfer, landed)
+
+    def _spare(self, host: str, landed: list[Landed]) -> None:
+        """Ask a host nothing more that has just asked us to come less often: what waits for it comes back unasked."""
+        for transfer in self._waiting.pop(host, ()):
+            words = f"{host} asks us to come less often, so it was not asked"
+            landed.append((transfer.request, NoAnswer("spared", words)))
 
     def _leave(self, host: str, landed: list[Landed]) -> None:
         self._per_host_running[host] -= 1

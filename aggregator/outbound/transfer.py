@@ -11,6 +11,7 @@ import pycurl
 from aggregator.urls import host_of
 
 MOST_HEADER_BYTES = 64_000
+TOO_MANY_REQUESTS = 429
 REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -56,7 +57,7 @@ class Answer:
 class NoAnswer:
     """Why nothing usable came back, in words for an operator."""
 
-    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken"]
+    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken", "spared"]
     reason: str
     seconds: float = 0.0
 

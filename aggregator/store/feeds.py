@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from aggregator.cadence import LEASE
 from aggregator.filters import Filter, unwanted
 from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
-from aggregator.store import entries, stale
+from aggregator.store import entries, gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import host_of, is_under, slug
@@ -37,6 +37,7 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
             "UPDATE feed SET removed_at = ? WHERE removed_at IS NULL AND url NOT IN (SELECT value FROM json_each(?))",
             [to_text(now), wanted],
         )
+        gone.show_orphans(database)
         changed = [id for id, row in _settings(database).items() if before.get(id) != row]
         for id in changed:
             stale.mark_posts_of(database, id)

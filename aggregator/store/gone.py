@@ -77,11 +77,33 @@ def remove(database: Database, ids: Sequence[int], why: str) -> int:
             [why, id, why],
         ).fetchone()
         shown += row is not None
-        database.execute("UPDATE entry SET story_of = NULL, hidden = '' WHERE story_of = ?", [id])
     if ids:
+        show_orphans(database)
         stale.mark_posts(database, ids)
         stale.mark_river(database)
     return shown
+
+
+def show_orphans(database: Database) -> None:
+    """Show entries that stand behind the same story of another blog, when that is shown no more; in a transaction."""
+    heirs: dict[int, int] = {}
+    for id, story_of in database.execute(_ORPHANS).fetchall():
+        heir = heirs.setdefault(story_of, id)
+        if heir == id:
+            database.execute("UPDATE entry SET story_of = NULL, hidden = '' WHERE id = ?", [id])
+        else:
+            database.execute("UPDATE entry SET story_of = ? WHERE id = ?", [heir, id])
+    if heirs:
+        stale.mark_posts(database, heirs.values())
+        stale.mark_river(database)
+
+
+_ORPHANS = """
+SELECT twin.id, twin.story_of FROM entry AS twin
+JOIN feed AS own ON own.id = twin.feed_id AND own.removed_at IS NULL
+JOIN entry AS shown ON shown.id = twin.story_of JOIN feed ON feed.id = shown.feed_id
+WHERE twin.story_of IS NOT NULL AND (shown.hidden <> '' OR feed.removed_at IS NOT NULL) ORDER BY twin.id
+"""
 
 
 def ids_of(database: Database, feed_id: int, guids: Iterable[str]) -> list[int]:
@@ -106,7 +128,8 @@ def bury(database: Database, id: int, now: datetime) -> None:
     )
     stale.mark_posts(database, [id])
     stale.mark_river(database)
-    database.execute("UPDATE entry SET story_of = NULL, hidden = '' WHERE story_of = ?", [id])
+    database.execute("UPDATE entry SET hidden = ? WHERE id = ?", [REMOVED, id])
+    show_orphans(database)
     database.execute("DELETE FROM entry WHERE id = ?", [id])
 
 
