@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aggregator.model import PollState
+from aggregator.model import PollState, Quiet
 
 FIRST_PAUSE = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(hours=24)
@@ -35,10 +35,44 @@ class Bounds:
         wished = max(every or self.every, asked)
         return min(max(wished * (1 + JITTER * _part(url)), asked, self.at_least), self.at_most)
 
+    def fitting(self, state: PollState, now: datetime) -> timedelta:
+        """Return the interval that fits how a blog posts: shorter for the busiest, longer for the silent.
+
+        Source: CommaFeed's steps by days of silence; FreshRSS and Miniflux on entry frequency.
+        """
+        if state.posted_at is None:
+            return self.every
+        silent_for = now - state.posted_at
+        longer = next((factor for silence, factor in _BY_SILENCE if silent_for >= silence), 1)
+        if longer == 1 and state.posts_every is not None and state.posts_every < self.every:
+            return max(self.every / 2, state.posts_every)
+        return self.every * longer
+
+
+_BY_SILENCE = (
+    (timedelta(days=180), 24),
+    (timedelta(days=60), 8),
+    (timedelta(days=30), 4),
+    (timedelta(days=14), 2),
+)
+
+
+def outside(quiet: Quiet, instant: datetime, latest: datetime) -> datetime:
+    """Return the first moment from `instant` on at which a feed may be asked, but none after `latest`.
+
+    Source: RSS 2.0, skipHours and skipDays; hours and days are in UTC.
+    """
+    while instant < latest and (instant.hour in quiet.hours or instant.weekday() in quiet.days):
+        # Minutes stay, lest all such feeds come due at the stroke of the hour.
+        instant += timedelta(hours=1)
+    return min(instant, latest) if quiet.hours or quiet.days else instant
+
 
 def after_success(state: PollState, now: datetime, every: timedelta) -> PollState:
     """Forget earlier failures and wait for the usual interval."""
-    return replace(state, next_poll_at=now + every, last_poll_at=now, failing_since=None, failures=0)
+    return replace(
+        state, next_poll_at=now + every, last_poll_at=now, failing_since=None, stay_away_until=None, failures=0
+    )
 
 
 def after_failure(
@@ -56,6 +90,7 @@ def after_failure(
         next_poll_at=now + max(usual, every, stay_away),
         last_poll_at=now,
         failing_since=since,
+        stay_away_until=now + stay_away if stay_away else None,
         failures=state.failures + 1,
         problem=problem,
     )

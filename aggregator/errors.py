@@ -6,6 +6,8 @@ PlanetError
 │   └── AlreadyAtWork another planet holds the data folder
 ├── StoreFailed       the database can't be read or written
 ├── FeedUnreadable    no entry can be read from this body
+│   └── PageInstead   it is a web page, which may name feeds
+├── NothingKnown      a command names what isn't there
 ├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
 └── ChildStopped      a child process was ended by its limits, or died
@@ -49,12 +51,28 @@ class FeedUnreadable(PlanetError):
     """No entry can be read from a body that should have been a feed."""
 
 
+class PageInstead(FeedUnreadable):
+    """A web page came where a feed was to be; `feeds` are the addresses of those that it names, best first."""
+
+    def __init__(self, feeds: tuple[str, ...] = ()) -> None:
+        super().__init__("this is a web page, not a feed; its feed's address is needed")
+        self.feeds = feeds
+
+    def __reduce__(self) -> tuple[type[PageInstead], tuple[tuple[str, ...]]]:
+        """It crosses from child to parent: an exception is rebuilt from its arguments."""
+        return PageInstead, (self.feeds,)
+
+
 class BodyRefused(PlanetError):
     """A body is larger than allowed, or not what its Content-Encoding claims."""
 
 
 class ChildStopped(PlanetError):
     """A child process ran into its limits (time, CPU, memory) or died; the input is to blame."""
+
+
+class NothingKnown(PlanetError):
+    """A command names a feed, a post or a linkback that the planet doesn't know."""
 
 
 class NoVerdict(PlanetError):

@@ -34,6 +34,8 @@ class Subscription:
     site: str = ""
     author: str = ""
     tags: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     content: Literal["full", "excerpt"] | None = None
     every: timedelta | None = None
     enabled: bool = True
@@ -45,8 +47,37 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """When a feed asks not to be polled: hours 0 to 23 and days 0 (Monday) to 6, both in UTC."""
+
+    hours: frozenset[int] = frozenset()
+    days: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a feed is, when that is not the address in the configuration.
+
+    `address` is where it is fetched, because it has "moved" there or was "found" there (`why`); `moved_to` is where
+    permanent redirects have led since `moved_at`; it said farewell (410) at `gone_at`, and is polled no more since
+    `retired_at`.
+    """
+
+    address: str = ""
+    why: str = ""
+    moved_to: str = ""
+    moved_at: datetime | None = None
+    gone_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PollState:
-    """What the polls of one feed have left for the next one."""
+    """What the polls of one feed have left for the next one.
+
+    Before `stay_away_until` it is not polled whatever happens (Retry-After); `posted_at` and `posts_every` are of
+    its newest posts.
+    """
 
     next_poll_at: datetime
     etag: str = ""
@@ -54,7 +85,12 @@ class PollState:
     body_hash: bytes = b""
     last_poll_at: datetime | None = None
     failing_since: datetime | None = None
+    stay_away_until: datetime | None = None
     asked_for: timedelta = timedelta(0)
+    quiet: Quiet = Quiet()
+    where: Whereabouts = Whereabouts()
+    posted_at: datetime | None = None
+    posts_every: timedelta | None = None
     status: int = 0
     failures: int = 0
     problem: str = ""
@@ -70,10 +106,27 @@ class DueFeed:
     is_new: bool
     state: PollState
 
+    @property
+    def address(self) -> str:
+        """Where it is fetched."""
+        return self.state.where.address or self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that comes with an entry: sound, film or picture. 0 bytes: nobody said how many."""
+
+    url: str
+    kind: str = ""
+    bytes: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedEntry:
-    """An entry as its feed has it: HTML as sent, unsanitised; other texts may still hold markup."""
+    """An entry as its feed has it: HTML as sent, unsanitised; other texts may still hold markup.
+
+    `comments` is how many there are, None when the feed doesn't say; `comments_feed` is where they are.
+    """
 
     guid: str
     url: str = ""
@@ -86,17 +139,23 @@ class ParsedEntry:
     tags: tuple[str, ...] = ()
     published_at: datetime | None = None
     updated_at: datetime | None = None
+    enclosures: tuple[Enclosure, ...] = ()
+    comments_feed: str = ""
+    comments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFeed:
-    """A feed as read, entries newest first as far as the feed says so."""
+    """A feed as read, entries newest first as far as the feed says so; `deleted` are guids that it withdraws."""
 
     title: str = ""
     home: str = ""
     language: str = ""
+    generator: str = ""
     entries: tuple[ParsedEntry, ...] = ()
+    deleted: tuple[str, ...] = ()
     asked_for: timedelta = timedelta(0)
+    quiet: Quiet = Quiet()
     remark: str = ""
 
 
@@ -116,17 +175,35 @@ class ReadEntry:
     tags: tuple[str, ...]
     published_at: datetime | None
     updated_at: datetime | None
+    fingerprint: bytes = b""
+    enclosures: tuple[Enclosure, ...] = ()
+    comments_feed: str = ""
+    comments: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """By what a blog is recognised; empty texts are what its feed doesn't say. Words are of its newest entries."""
+
+    title: str = ""
+    host: str = ""
+    generator: str = ""
+    language: str = ""
+    words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading one body gave: only the entries that are new or changed."""
+    """What reading one body gave: of entries only those that are new or changed, of guids all, newest first."""
 
     title: str
     home: str
     entries: tuple[ReadEntry, ...]
-    seen: int
+    guids: tuple[str, ...]
+    deleted: tuple[str, ...] = ()
+    voice: Voice = Voice()
     asked_for: timedelta = timedelta(0)
+    quiet: Quiet = Quiet()
     remark: str = ""
 
 
@@ -142,6 +219,14 @@ class Blog:
     tags: tuple[str, ...] = ()
     is_failing: bool = False
     enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another blog that has brought the same story, and where it did."""
+
+    blog: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +250,8 @@ class Post:
     updated_at: datetime | None
     thoughts: int = 0
     content: Literal["full", "excerpt"] = "full"
+    enclosures: tuple[Enclosure, ...] = ()
+    also: tuple[Twin, ...] = ()
 
     @property
     def path(self) -> str:
@@ -318,6 +405,49 @@ class FeedHealth:
     next_poll: datetime | None
     status: int
     entries: int
+    address: str = ""
+    advice: str = ""
+    newest_post: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFacts:
+    """What is stored about an entry, whether it is shown or not.
+
+    `fold` is how many posts of the same blog and day stand above it; `story_of` the path of the post that is shown
+    for it.
+    """
+
+    id: int
+    path: str
+    feed_id: int
+    feed_url: str
+    blog: str
+    guid: str
+    url: str
+    title: str
+    published_at: datetime | None
+    first_seen_at: datetime
+    shown_at: datetime
+    hidden: str
+    story_of: str
+    missing_at: datetime | None
+    is_removed: bool
+    fold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One poll in a feed's history; 0 as status: there was no answer."""
+
+    at: datetime
+    status: int
+    bytes: int
+    milliseconds: int
+    outcome: Literal["read", "unchanged", "failed"]
+    new_entries: int = 0
+    edited_entries: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

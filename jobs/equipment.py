@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from aggregator import __version__
 from aggregator.config import Planet
+from aggregator.filters import Filter
 from aggregator.outbound import Engine, Guard
 from aggregator.site import Renderer
 from jobs.poll import Terms
+from jobs.record import Filters, Keeping
 from jobs.verify import Policy
 
 
@@ -33,7 +35,17 @@ def verifier_for(planet: Planet) -> Engine:
 
 def terms_for(planet: Planet) -> Terms:
     """Return how feeds are polled."""
-    return Terms(planet.bounds, planet.poll.timeout, planet.poll.max_bytes, planet.page.first_import)
+    return Terms(planet.bounds, planet.poll.timeout, planet.poll.max_bytes, keeping_for(planet))
+
+
+def keeping_for(planet: Planet) -> Keeping:
+    """Return what is kept of feeds."""
+    filters = {
+        feed.url: Filters(tuple(map(Filter.of, feed.include)), tuple(map(Filter.of, feed.exclude)))
+        for feed in planet.subscriptions
+        if feed.include or feed.exclude
+    }
+    return Keeping(planet.page.first_import, planet.keep.polls, filters)
 
 
 def policy_for(planet: Planet) -> Policy:

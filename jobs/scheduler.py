@@ -22,6 +22,7 @@ from jobs.children import Children
 from jobs.link import Linking
 from jobs.poll import Sweep
 from jobs.publish import publish
+from jobs.recheck import recheck
 from jobs.verify import Pace, Verification
 
 log = logging.getLogger("planet.work")
@@ -43,6 +44,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("verify", 0.5, hands.verify, config, stop),
         _Job("link", 0.5, hands.link, config, stop),
         _Job("publish", 0.5, hands.publish, config, stop),
+        _Job("recheck", 60.0, hands.recheck, config, stop),
     ]
     scheduler = BackgroundScheduler(
         executors={job.name: ThreadPoolExecutor(1) for job in jobs},
@@ -73,6 +75,8 @@ class _Hands:
 
     def poll(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         store.feeds.subscribe(database, planet.subscriptions, self.clock())
+        with store.transaction(database):
+            store.polls.keep_only(database, planet.keep.polls)
         engine = stack.enter_context(equipment.engine_for(planet))
 
         def is_to_end() -> bool:
@@ -111,6 +115,10 @@ class _Hands:
                 log.info("published %s", counted(changed, "file"))
 
         return publish_changes
+
+    def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        engine = stack.enter_context(equipment.verifier_for(planet))
+        return lambda: recheck(database, engine, self.clock, self.stop.is_set)
 
     def _notice_edits(self) -> None:
         try:

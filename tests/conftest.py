@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,9 @@ from sqlite_utils import Database
 
 from aggregator import store
 from jobs.children import Children
+from tests.builders import planet
 from tests.farm import Farm, farm
+from tests.world import World
 
 
 @pytest.fixture
@@ -29,3 +31,16 @@ def children() -> Iterator[Children]:
     made = Children(1)
     yield made
     made.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, children: Children) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make(*feeds: str, more: str = "") -> World:
+        made.append(World(planet(tmp_path, feeds, more=more), children))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

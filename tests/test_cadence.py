@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.cadence import Bounds, after_failure, after_success
+from aggregator.cadence import Bounds, after_failure, after_success, outside
+from aggregator.model import Quiet
 from tests.builders import NOON, state
 
 HOUR = timedelta(hours=1)
@@ -78,3 +79,56 @@ def test_jitter_is_a_tenth_at_most_and_a_feeds_own(url: str) -> None:
 
 def test_jitter_spreads_feeds() -> None:
     assert len({BOUNDS.interval(f"http://blog{number}.test/feed") for number in range(100)}) == 100
+
+
+# -- how often a blog posts --------------------------------------------------------------------------
+
+
+def test_the_longer_a_blog_is_silent_the_longer_its_interval() -> None:
+    silent_for = (None, 1, 13, 14, 30, 60, 180, 4_000)
+    states = [state(posted_at=NOON - timedelta(days=days) if days is not None else None) for days in silent_for]
+
+    assert [BOUNDS.fitting(each, NOON) / HOUR for each in states] == [1, 1, 1, 2, 4, 8, 24, 24]
+
+
+def test_a_busy_blog_is_polled_twice_as_often_at_most() -> None:
+    def busy(minutes: int) -> timedelta:
+        return BOUNDS.fitting(state(posted_at=NOON, posts_every=timedelta(minutes=minutes)), NOON)
+
+    assert [busy(minutes) / HOUR for minutes in (1, 30, 45, 600)] == [0.5, 0.5, 0.75, 1]
+
+
+instants = st.timedeltas(timedelta(days=-13_000), timedelta(days=1_000)).map(lambda span: NOON + span)
+quiets = st.builds(Quiet, st.frozensets(st.integers(0, 23), max_size=23), st.frozensets(st.integers(0, 6), max_size=6))
+
+
+@given(urls, st.none() | instants, st.none() | spans, spans, quiets)
+def test_a_healthy_feed_that_nobody_pinged_is_always_within_the_bounds(
+    url: str, posted_at: datetime | None, posts_every: timedelta | None, asked: timedelta, quiet: Quiet
+) -> None:
+    fitting = BOUNDS.fitting(state(posted_at=posted_at, posts_every=posts_every), NOON)
+    next_poll_at = outside(quiet, NOON + BOUNDS.interval(url, fitting, asked), NOON + BOUNDS.at_most)
+
+    assert NOON + BOUNDS.at_least <= next_poll_at <= NOON + BOUNDS.at_most
+
+
+@given(instants, quiets)
+def test_a_feed_is_asked_outside_of_its_hours_of_rest_unless_that_takes_too_long(due: datetime, quiet: Quiet) -> None:
+    latest = due + timedelta(hours=24)
+
+    asked = outside(quiet, due, latest)
+
+    assert due <= asked <= latest
+    assert asked == latest or (asked.hour not in quiet.hours and asked.weekday() not in quiet.days)
+
+
+def test_a_feed_without_hours_of_rest_is_asked_when_it_is_due() -> None:
+    assert outside(Quiet(), NOON, NOON + HOUR) == NOON
+
+
+@given(st.integers(0, 50), st.timedeltas(timedelta(seconds=1), timedelta(days=7)))
+def test_a_failure_notes_until_when_to_stay_away(failures: int, stay_away: timedelta) -> None:
+    failed = after_failure(state(failures=failures), NOON, "x", HOUR, stay_away)
+
+    assert failed.stay_away_until == NOON + stay_away
+    assert after_success(failed, NOON, HOUR).stay_away_until is None

@@ -107,7 +107,8 @@ def test_every_key_of_the_contract_is_known() -> None:
     assert planet.data == Path("/somewhere/elsewhere")
     assert planet.subscriptions[0].every == timedelta(hours=2)
     assert "topics" in planet.without_effect
-    assert "feeds.include" in planet.without_effect
+    assert "feeds.face" in planet.without_effect
+    assert planet.subscriptions[0].include == ("FHIR",)
     assert "planet.title" not in planet.without_effect
 
 

@@ -17,10 +17,8 @@ from jobs.link import Linking
 from jobs.publish import build
 from tests.builders import NOON
 from tests.farm import Farm, farm
-from tests.test_flows import World, feed_at, world
 from tests.test_site import post
-
-__all__ = ["world"]
+from tests.world import World, feed_at
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_every_real_feed_ends_as_entries_or_as_a_named_problem(tmp_path: Path, w
 
     children.close()
     engine.close()
-    health = store.feeds.health(database)
+    health = store.health.health(database)
     assert len(paths) == 833
     assert summary.feeds == 833
     assert summary.fetched >= 770

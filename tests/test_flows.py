@@ -6,100 +6,23 @@ import gzip
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from linkbacks.claims import Rules, accept, with_blocks
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
-from aggregator.config import Planet
-from aggregator.model import Claim, PollSummary, Status
+from aggregator.model import Status
 from jobs import equipment
-from jobs.children import Children
 from jobs.poll import Sweep
 from jobs.publish import build, publish
 from jobs.verify import Pace, Verification
-from tests.builders import NOON, PLANET, claim, entry, hours_ago, planet, rss, stored
+from tests.builders import NOON, PLANET, entry, hours_ago, planet, rss, stored
 from tests.farm import Farm, Reply, Seen, farm
-
-
-class World:
-    """A planet whose jobs run when a test says so, at the time that it says."""
-
-    def __init__(self, configured: Planet, children: Children) -> None:
-        self.planet = configured
-        self.now = NOON
-        self.children = children
-        self.database = store.open_store(configured.data)
-        self._engines = [equipment.engine_for(configured), equipment.verifier_for(configured)]
-        self.configure(configured)
-
-    def configure(self, configured: Planet) -> None:
-        self.planet = configured
-        store.feeds.subscribe(self.database, configured.subscriptions, self.now)
-
-    def poll(self) -> PollSummary:
-        sweep = Sweep(self.database, self._engines[0], self.children, equipment.terms_for(self.planet), self.clock)
-        return sweep.run()
-
-    def later(self, **span: float) -> World:
-        self.now += timedelta(**span)
-        return self
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def ping(self, source: str, target: str) -> Accepted | Refusal:
-        made: Claim = claim(source, target, self.now)
-        with store.transaction(self.database):
-            return accept(self.database, made, with_blocks(self.database, Rules(self.planet.masthead.url)))
-
-    def verify(self) -> int:
-        policy = equipment.policy_for(self.planet)
-        return Verification(self.database, self._engines[1], self.children, policy, self.clock).run()
-
-    def publish(self) -> int:
-        return publish(self.database, equipment.renderer_for(self.planet), self.planet.public)
-
-    def page(self, path: str = "index.html") -> str:
-        return (self.planet.public / path).read_text("utf-8")
-
-    def post(self, title: str) -> str:
-        found = re.search(rf'href="/(posts/[^"#]+)">{re.escape(title)}<', self.page())
-        assert found, title
-        return self.page(f"{found[1]}index.html")
-
-    def problem(self) -> str:
-        return store.feeds.health(self.database)[0].problem
-
-    def close(self) -> None:
-        self.database.close()
-        for engine in self._engines:
-            engine.close()
-
-
-@pytest.fixture
-def world(tmp_path: Path, children: Children) -> Iterator[Callable[..., World]]:
-    made: list[World] = []
-
-    def make(*feeds: str, more: str = "") -> World:
-        made.append(World(planet(tmp_path, feeds, more=more), children))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-def feed_at(web: Farm, *items: tuple[str, str, str], path: str = "/feed", **headers: str) -> str:
-    body = rss([(f"{web.url}{url}", title, html) for url, title, html in items], home=f"{web.url}/")
-    web.routes[path] = Reply(body, headers={"Content-Type": "application/rss+xml", **headers})
-    return f"{web.url}{path}"
-
+from tests.world import World, feed_at
 
 # -- a post, wire to page ----------------------------------------------------------------------------
 
@@ -236,7 +159,7 @@ def test_a_sweep_that_is_told_to_stop_waits_for_nobody_and_gives_feeds_back(
             here.database, engine, here.children, equipment.terms_for(here.planet), here.clock, lambda: next(told)
         ).run()
 
-    assert not [feed for feed in store.feeds.health(here.database) if feed.problem]
+    assert not [feed for feed in store.health.health(here.database) if feed.problem]
     assert "/silent" in {seen.path for seen in web.seen}
     assert {feed.url for feed in store.feeds.due(here.database, here.now, 10)} >= {f"{web.url}/silent"}
 

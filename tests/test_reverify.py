@@ -20,9 +20,7 @@ from aggregator.model import Claim, Status
 from jobs import equipment
 from jobs.verify import Pace, Verification
 from tests.farm import Farm, Reply, farm
-from tests.test_flows import World, feed_at, world
-
-__all__ = ["world"]
+from tests.world import World, feed_at
 
 
 @pytest.fixture

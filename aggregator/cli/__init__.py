@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import feeds, mentions, running, sending
+from aggregator.cli import configuration, feeds, health, mentions, running, sending
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,8 +20,10 @@ for command in (
     running.work,
     feeds.poll,
     feeds.build,
-    feeds.check,
-    feeds.status,
+    configuration.check,
+    health.status,
+    health.explain,
+    health.release,
     mentions.mentions,
     sending.ping,
     running.demo,

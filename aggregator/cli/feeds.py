@@ -1,4 +1,4 @@
-"""`planet poll`, `build`, `check` and `status`: feeds, and the site made of them."""
+"""`planet poll` and `build`: the feeds, and the site made of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from aggregator.config import Planet
-    from aggregator.model import FeedHealth, PollSummary
+    from aggregator.model import PollSummary
 
 
 @click.command()
@@ -75,40 +74,6 @@ def build(config_path: Path, out: Path | None) -> None:
     click.echo(f"{written} files written to {out or planet.public}")
 
 
-@click.command()
-@config_option
-def check(config_path: Path) -> None:
-    """Validate the configuration: every mistake with its place and a hint."""
-    from aggregator.config import load
-
-    planet = load(config_path)
-    for key in planet.without_effect:
-        click.echo(f"{config_path}: {key}: fine, but without effect in this version")
-    enabled = sum(feed.enabled for feed in planet.subscriptions)
-    click.echo(
-        f"{config_path}: fine; {counted(enabled, 'feed')}, {len(planet.subscriptions) - enabled} more not enabled"
-    )
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@config_option
-def status(config_path: Path, as_json: bool) -> None:
-    """Tell how every feed is doing, and how many linkbacks wait."""
-    from aggregator import store
-    from aggregator.config import load
-
-    with opened(load(config_path)) as database:
-        feeds, mentions = store.feeds.health(database), store.mentions.counts(database)
-    if as_json:
-        rows = [
-            {**asdict(feed), "last_poll": _iso(feed.last_poll), "next_poll": _iso(feed.next_poll)} for feed in feeds
-        ]
-        click.echo(json.dumps({"feeds": rows, "mentions": mentions}))
-    else:
-        _print_status(feeds, mentions)
-
-
 def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSummary:
     from dataclasses import replace
 
@@ -142,39 +107,3 @@ def _mark_due_beside_worker(database: Database, as_json: bool) -> None:
         click.echo(json.dumps({**asdict(PollSummary()), "marked_due": marked}))
     else:
         click.echo(f"A planet is at work here; {marked} feeds are marked due, and it polls them now.")
-
-
-def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from aggregator.logs import escaped
-
-    console = Console()
-    names = ("Feed", "Health", "Last poll", "Next poll", "Status", "Entries")
-    table = Table(*names, box=None, header_style="bold")
-    if not console.is_terminal:
-        click.echo("\t".join((*names, "URL", "Why")))
-    for feed in feeds:
-        numbers = (str(feed.status or ""), str(feed.entries))
-        cells = (feed.name, feed.health, _short(feed.last_poll), _short(feed.next_poll), *numbers)
-        if console.is_terminal:
-            table.add_row(*(Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells))
-        else:
-            click.echo("\t".join(map(escaped, (*cells, feed.url, feed.problem))))
-    if console.is_terminal:
-        console.print(table)
-        for feed in feeds:
-            if feed.problem:
-                click.echo(f"\n{escaped(feed.name)} <{escaped(feed.url)}>\n    {escaped(feed.problem)}")
-        click.echo()
-    click.echo("Linkbacks: " + ", ".join(f"{count} {status}" for status, count in mentions.items()))
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
-
-
-def _short(instant: datetime | None) -> str:
-    return instant.astimezone().strftime("%d %b %H:%M") if instant else "–"

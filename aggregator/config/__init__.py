@@ -13,6 +13,7 @@ from aggregator.cadence import Bounds
 from aggregator.config import mistakes
 from aggregator.config.sections import (
     File,
+    KeepSection,
     LinkbacksSection,
     NetworkSection,
     PageSection,
@@ -26,8 +27,8 @@ from aggregator.model import Masthead, Subscription
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
         ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
-        ("keep",), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
-        ("feeds", "face"), ("feeds", "include"), ("feeds", "exclude"),
+        ("keep", "entries"), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
+        ("feeds", "face"),
     }
 )  # fmt: skip
 
@@ -43,6 +44,7 @@ class Planet:
     poll: PollSection
     linkbacks: LinkbacksSection
     network: NetworkSection
+    keep: KeepSection
     workers: WorkersSection
     subscriptions: tuple[Subscription, ...]
     without_effect: tuple[str, ...] = ()
@@ -145,6 +147,7 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         poll=file.poll,
         linkbacks=file.linkbacks,
         network=file.network,
+        keep=file.keep,
         workers=file.workers,
         subscriptions=tuple(feed.subscription() for feed in file.feeds),
         without_effect=without_effect,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
+from aggregator.filters import Filter
 from aggregator.model import Subscription
 from aggregator.urls import web_url
 
@@ -75,11 +76,17 @@ def _network(value: str) -> str:
     return value
 
 
+def _wanted(value: str) -> str:
+    Filter.of(value)
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 WebUrl = Annotated[str, AfterValidator(_web)]
 WebUrlOrNothing = Annotated[str, AfterValidator(_web_or_nothing)]
 Network = Annotated[str, AfterValidator(_network)]
+Wanted = Annotated[str, AfterValidator(_wanted)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -202,8 +209,8 @@ class FeedSection(_Section):
     author: str = ""
     face: str = ""
     tags: list[str] = []
-    include: list[str] = []
-    exclude: list[str] = []
+    include: list[Wanted] = []
+    exclude: list[Wanted] = []
     content: Literal["full", "excerpt"] | None = None
     every: Duration | None = None
     enabled: bool = True
@@ -216,6 +223,8 @@ class FeedSection(_Section):
             site=self.site,
             author=self.author.strip(),
             tags=tuple(self.tags),
+            include=tuple(self.include),
+            exclude=tuple(self.exclude),
             content=self.content,
             every=self.every,
             enabled=self.enabled,

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aggregator.content_coding import decode
-from aggregator.errors import FeedUnreadable
+from aggregator.errors import FeedUnreadable, PageInstead
 from aggregator.feeds import json_feed, xml_feed
 from aggregator.feeds.dates import EARLIEST
+from aggregator.feeds.discovery import feeds_named_in, is_page
+from aggregator.feeds.encoding import text_of
+from aggregator.feeds.voice import fingerprint, voice_of
 from aggregator.markup import clean, count_words, plain, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
-from aggregator.urls import web_url
 
 MOST_ENTRIES = 200
 LEDE = 300
@@ -27,17 +29,20 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[str, bytes], max_bytes: int) -> Reading:
     """Read a body as it came over the wire; return the entries that `known` (guid to hash) doesn't hold as they are.
 
-    Raises: BodyRefused, FeedUnreadable.
+    Raises: BodyRefused, FeedUnreadable (PageInstead for a web page, with the feeds that it names).
     """
     feed = parse(decode(body, coding, max_bytes), content_type, url)
-    entries = _newest(feed.entries)
+    entries = newest(feed.entries)
     hashed = [(entry, content_hash(entry)) for entry in entries]
     return Reading(
         title=plain(feed.title, is_html=True),
-        home=web_url(feed.home, url),
+        home=feed.home,
         entries=tuple(_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest),
-        seen=len(entries),
+        guids=tuple(entry.guid for entry in entries),
+        deleted=tuple(map(_bounded, feed.deleted)),
+        voice=voice_of(feed, entries),
         asked_for=feed.asked_for,
+        quiet=feed.quiet,
         remark=feed.remark or _remark(feed, entries),
     )
 
@@ -45,26 +50,27 @@ def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[s
 def parse(body: bytes, content_type: str, url: str) -> ParsedFeed:
     """Read RSS, Atom, RDF, CDF or JSON Feed, by content and not by type; HTML comes back as it was sent.
 
-    A date without a zone is taken as UTC.
+    A date without a zone is taken as UTC. An entry without a guid has none here.
 
     Raises: FeedUnreadable when this is no feed. A feed without entries is one.
     """
-    start = body[:1_000].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")
-    if not start:
+    text = text_of(body, content_type)
+    if not text.strip():
         raise FeedUnreadable("the answer is empty")
-    if start.startswith((b"{", b"[")):
-        return json_feed.parse(body)
-    feed = xml_feed.parse(body, content_type, url)
+    if text.startswith(("{", "[")):
+        return json_feed.parse(text, url)
+    feed = xml_feed.parse(text, url)
     if feed is not None:
         return feed
-    if b"<html" in start.lower() or start.lower().startswith(b"<!doctype html"):
-        raise FeedUnreadable("this is a web page, not a feed; its feed's address is needed")
+    if is_page(text):
+        raise PageInstead(feeds_named_in(text, url))
     raise FeedUnreadable("this is not a feed")
 
 
 def content_hash(entry: ParsedEntry) -> bytes:
     """Return a digest of what readers would see of an entry; dates alone don't change it."""
-    seen = (entry.url, entry.title, entry.author, entry.html, *entry.tags)
+    files = (enclosure.url for enclosure in entry.enclosures)
+    seen = (entry.url, entry.title, entry.author, entry.html, *entry.tags, *files)
     return hashlib.blake2b("\x1f".join(seen).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -74,19 +80,45 @@ def _remark(feed: ParsedFeed, kept: Sequence[ParsedEntry]) -> str:
     return f"it holds {len(feed.entries)} entries, of which the newest {MOST_ENTRIES} are read"
 
 
-def _newest(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
-    """The entries that count, newest first as far as dates tell; of a guid used twice, the first one counts."""
-    distinct: dict[str, ParsedEntry] = {}
-    for entry in entries:
-        guid = _guid(entry.guid)
-        distinct.setdefault(guid, replace(entry, guid=guid))
-    dated = [(entry.published_at or entry.updated_at, entry) for entry in distinct.values()]
+def newest(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
+    """Return the entries that count, each with a guid of its own, newest first as far as dates tell."""
+    distinct = _distinct(entries)
+    dated = [(entry.published_at or entry.updated_at, entry) for entry in distinct]
     if all(date for date, _ in dated):  # without dates, the order of the feed is all there is
         dated.sort(key=lambda pair: pair[0] or EARLIEST, reverse=True)
     return [entry for _, entry in dated[:MOST_ENTRIES]]
 
 
-def _guid(guid: str) -> str:
+def _distinct(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
+    """One entry for each guid: the latest version of those that have one address, all of those that have several."""
+    addresses: dict[str, set[str]] = {}
+    for entry in entries:
+        addresses.setdefault(entry.guid, set()).add(entry.url)
+    found: dict[str, ParsedEntry] = {}
+    for entry in entries:
+        # A guid that several posts share is none of them's own (every item "1", or the blog's address).
+        is_shared = len(addresses[entry.guid]) > 1 and entry.url
+        guid = _bounded(f"{entry.guid}|{entry.url}" if entry.guid and is_shared else entry.guid or _made_guid(entry))
+        earlier = found.get(guid)
+        if earlier is None or _is_later(entry, earlier):
+            found[guid] = replace(entry, guid=guid)
+    return list(found.values())
+
+
+def _is_later(entry: ParsedEntry, other: ParsedEntry) -> bool:
+    return bool(entry.updated_at and other.updated_at and entry.updated_at > other.updated_at)
+
+
+def _made_guid(entry: ParsedEntry) -> str:
+    """A guid for an entry without one: its address, else what is least likely to be edited."""
+    if entry.url:
+        return entry.url
+    written = entry.published_at or entry.updated_at
+    named = f"{entry.title}\x1f{written or ''}" if entry.title else entry.html
+    return hashlib.blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _bounded(guid: str) -> str:
     """A guid as it is stored: of bounded length, without what no database takes."""
     guid = without_controls(guid).strip()
     if len(guid) <= LONGEST_GUID:
@@ -95,13 +127,13 @@ def _guid(guid: str) -> str:
 
 
 def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
-    html = clean(entry.html, web_url(entry.base) or web_url(entry.url))
+    html = clean(entry.html, entry.base)
     text = plain(html, is_html=True, longest=len(html))
     lede = plain(text, is_html=False, longest=LEDE)
     return ReadEntry(
         guid=entry.guid,
         content_hash=digest,
-        url=web_url(entry.url, entry.base),
+        url=entry.url,
         title=plain(entry.title, is_html=entry.title_is_html, longest=300),
         author=plain(entry.author, is_html=True, longest=100),
         html=html,
@@ -111,6 +143,10 @@ def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
         tags=tuple(dict.fromkeys(filter(None, (plain(tag, is_html=True, longest=50) for tag in entry.tags[:20])))),
         published_at=entry.published_at,
         updated_at=entry.updated_at,
+        fingerprint=fingerprint(text),
+        enclosures=entry.enclosures,
+        comments_feed=entry.comments_feed,
+        comments=entry.comments,
     )
 
 

@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 from aggregator.errors import FeedUnreadable
-from aggregator.feeds.dates import from_rfc3339
-from aggregator.model import ParsedEntry, ParsedFeed
+from aggregator.feeds.dates import read_date
+from aggregator.model import Enclosure, ParsedEntry, ParsedFeed
+from aggregator.urls import web_url
+
+MOST_ATTACHMENTS = 10
 
 
-def parse(body: bytes) -> ParsedFeed:
-    """Read a JSON Feed; members of the wrong type count as absent.
+def parse(text: str, url: str) -> ParsedFeed:
+    """Read the JSON Feed in `text`, which came from `url`; members of the wrong type count as absent.
 
-    Raises: FeedUnreadable when the body is not JSON, or JSON but no feed.
+    Raises: FeedUnreadable when the text is not JSON, or JSON but no feed.
     """
     try:
-        text = body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff \t\r\n")
         document, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise FeedUnreadable("this looks like JSON, but can't be read as JSON") from error
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
         raise FeedUnreadable("this is JSON, but not a JSON Feed")
-    home = _text(document, "home_page_url")
+    home = web_url(_text(document, "home_page_url"), url)
     return ParsedFeed(
         title=_text(document, "title"),
         home=home,
         language=_text(document, "language"),
-        entries=tuple(_entry(item, document, home) for item in document["items"] if isinstance(item, dict)),
+        entries=tuple(_entry(item, document, home or url) for item in document["items"] if isinstance(item, dict)),
         remark="something follows the JSON Feed in its document" if text[end:].strip() else "",
     )
 
 
 def _entry(item: dict[str, Any], feed: dict[str, Any], home: str) -> ParsedEntry:
-    url = _text(item, "url") or _text(item, "external_url")
-    title = _text(item, "title")
+    link = web_url(_text(item, "url") or _text(item, "external_url"), home)
     html = _text(item, "content_html") or _as_html(_text(item, "content_text")) or _as_html(_text(item, "summary"))
-    fallback = hashlib.blake2b(f"{title}\x1f{html}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return ParsedEntry(
-        guid=_text(item, "id") or url or fallback,
-        url=url,
-        base=url or home,
-        title=title,
+        guid=_text(item, "id"),
+        url=link,
+        base=link or home,
+        title=_text(item, "title"),
         author=_author(item) or _author(feed),
         html=html,
         language=_text(item, "language"),
         tags=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
-        published_at=from_rfc3339(item.get("date_published")),
-        updated_at=from_rfc3339(item.get("date_modified")),
+        published_at=read_date(item.get("date_published")),
+        updated_at=read_date(item.get("date_modified")),
+        enclosures=_attachments(item, home),
     )
+
+
+def _attachments(item: dict[str, Any], base: str) -> tuple[Enclosure, ...]:
+    found = []
+    for part in _list(item, "attachments")[:MOST_ATTACHMENTS]:
+        if isinstance(part, dict) and (address := web_url(_text(part, "url"), base)):
+            size = part.get("size_in_bytes")
+            bytes_ = size if isinstance(size, int) and 0 < size < 10**15 else 0
+            found.append(Enclosure(address, _text(part, "mime_type")[:100], bytes_))
+    return tuple(found)
 
 
 def _text(item: dict[str, Any], key: str) -> str:

@@ -1,20 +1,23 @@
 """RSS, RDF, Atom and CDF, read by feedparser. Pure: feedparser is only ever given a stream.
 
 Its sanitiser and its resolution of links in HTML are off: both are slow, and the first is no safety boundary.
+It is told no address either: so what xml:base says stays apart from what the feed's address would make of it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import html as entities
 import io
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import feedparser
 
-from aggregator.feeds.dates import from_struct
-from aggregator.model import ParsedEntry, ParsedFeed
+from aggregator.feeds.dates import from_struct, is_day_first, read_date
+from aggregator.model import Enclosure, ParsedEntry, ParsedFeed, Quiet
+from aggregator.urls import web_url
 
 _PERIODS = {
     "hourly": timedelta(hours=1),
@@ -23,70 +26,177 @@ _PERIODS = {
     "monthly": timedelta(days=30),
     "yearly": timedelta(days=365),
 }
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MOST_ENCLOSURES = 10
+MOST_DELETED = 200
+
+# What no XML document may hold; one such character would make the whole feed "not well-formed".
+_ILLEGAL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:0*(?:[0-8]|1[1245-9]|2[0-9]|3[01])|[xX]0*(?:[0-8bcBCeEfF]|1[0-9a-fA-F]));"
+)
+_NUMBER_DATE = re.compile(r"-{0,2}\d[\d-]{2,9}")
+_TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
+_DELETED = re.compile(r"""<(?:[\w.-]+:)?deleted-entry\b[^>]{0,500}?\bref\s*=\s*(?:"([^"]{1,1000})"|'([^']{1,1000})')""")
+_MAIL = re.compile(r"(?:mailto:)?[^\s<>()\[\],;:]+@[^\s<>()\[\],;:]+")
+_EMPTY_BRACKETS = re.compile(r"\(\s*\)|<\s*>|\[\s*\]")
 
 
-def parse(body: bytes, content_type: str, url: str) -> ParsedFeed | None:
-    """Return the feed in `body`, or None when there is none."""
+def parse(text: str, url: str) -> ParsedFeed | None:
+    """Return the feed in `text`, which came from `url`, or None when there is none."""
+    text = _ILLEGAL.sub("", text)
     # A BytesIO, because feedparser opens a file or fetches a URL when given a body that is one.
     result = feedparser.parse(
-        io.BytesIO(body),
-        response_headers={"content-type": content_type, "content-location": url},
+        io.BytesIO(text.encode("utf-8", "replace")),
+        response_headers={"content-type": "application/xml; charset=utf-8"},
         sanitize_html=False,
         resolve_relative_uris=False,
     )
     if not result.get("version") and not result.entries:
         return None
     feed = result.feed
+    home = _absolute(_link(feed), url, url)
+    day_first = is_day_first([raw for entry in result.entries for raw in _raw_dates(entry)], feed.get("language", ""))
     return ParsedFeed(
         title=feed.get("title", ""),
-        home=feed.get("link", ""),
+        home=home,
         language=feed.get("language", ""),
-        entries=tuple(_entry(entry, feed) for entry in result.entries),
+        generator=_generator(feed),
+        entries=tuple(_entry(entry, feed, home or url, url, day_first=day_first) for entry in result.entries),
+        deleted=_deleted(text),
         asked_for=_asked_for(feed),
+        quiet=Quiet(_hours(text), _quiet_days(text)),
         remark=_remark(result),
     )
 
 
-def _entry(entry: Any, feed: Any) -> ParsedEntry:
+def _entry(entry: Any, feed: Any, home: str, url: str, *, day_first: bool) -> ParsedEntry:
     detail = _content(entry)
     title = entry.get("title_detail") or {}
-    url = entry.get("link", "")
-    guid = entry.get("id") or url
-    if not guid:
-        text = f"{entry.get('title', '')}\x1f{detail.get('value', '')}"
-        guid = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    link = _absolute(_link(entry), home, url)
     html = detail.get("value", "")
     if detail.get("type") == "text/plain":
         html = html.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n\n", "<p>")
+    base = detail.get("base") or title.get("base") or ""
     return ParsedEntry(
-        guid=guid,
-        url=url,
-        base=detail.get("base") or title.get("base") or url,
+        guid=entry.get("id", ""),
+        url=link,
+        base=web_url(base, url) if base else link or home,
         title=entry.get("title", ""),
         title_is_html=title.get("type", "") != "text/plain" or "&" in entry.get("title", ""),
-        author=entry.get("author", "") or _name(entry) or _name(feed) or feed.get("author", ""),
+        author=_author(entry) or _author(entry.get("source") or {}) or _author(feed),
         html=html,
         language=detail.get("language") or "",
-        tags=tuple(tag["term"] for tag in entry.get("tags", ()) if tag.get("term")),
-        published_at=from_struct(entry.get("published_parsed")),
-        # Past feedparser's own access, which warns that it would fall back to the other date.
-        updated_at=from_struct(dict.get(entry, "updated_parsed")),
+        tags=tuple(term for tag in entry.get("tags", ()) if (term := tag.get("label") or tag.get("term"))),
+        published_at=_date(entry, "published", day_first=day_first) or _date(entry, "created", day_first=day_first),
+        updated_at=_date(entry, "updated", day_first=day_first),
+        enclosures=_enclosures(entry, home),
+        comments_feed=web_url(_comments_feed(entry), home),
+        comments=_count(entry.get("slash_comments") or entry.get("thr_total")),
     )
 
 
+def _link(element: Any) -> str:
+    """The address of an entry or a feed, as written."""
+    if original := element.get("feedburner_origlink"):
+        return str(original)  # where the post really lives, and what other blogs link to
+    link = str(element.get("link", ""))
+    if element.get("guidislink") and link == element.get("id") and not re.match(r"https?:|/", link, re.IGNORECASE):
+        return ""  # isPermaLink="true" is the default of a guid, and often no more than that
+    if link:
+        return link
+    others = (other for other in element.get("links", ()) if other.get("rel", "alternate") == "alternate")
+    return next((str(other["href"]) for other in others if other.get("href")), "")
+
+
+def _absolute(link: str, base: str, url: str) -> str:
+    """A link as an address; one that begins with the feed's own host name only lacks its scheme."""
+    scheme, _, rest = url.partition("://")
+    if link.lower().startswith(f"{rest.partition('/')[0].lower()}/"):
+        return web_url(f"{scheme}://{link}")
+    return web_url(link, base)
+
+
 def _content(entry: Any) -> dict[str, Any]:
-    """The fullest text of an entry: HTML before plain text, content before summary."""
+    """The fullest text of an entry: HTML before plain text, content before summary unless that is far longer."""
     contents = [c for c in entry.get("content", ()) if c.get("value")]
-    for kind in ("text/html", "application/xhtml+xml", "text/plain"):
-        for content in contents:
-            if content.get("type") == kind:
-                return dict(content)
-    return dict(contents[0] if contents else entry.get("summary_detail") or {})
+    order = ("text/html", "application/xhtml+xml", "text/plain")
+    contents.sort(key=lambda c: order.index(c["type"]) if c.get("type") in order else len(order))
+    summary = dict(entry.get("summary_detail") or {})
+    if not contents:
+        return summary
+    return summary if len(summary.get("value", "")) > 2 * len(contents[0]["value"]) else dict(contents[0])
 
 
-def _name(element: Any) -> str:
-    detail = element.get("author_detail") or {}
-    return str(detail.get("name", ""))
+def _raw_dates(entry: Any) -> Iterator[str]:
+    for key in ("published", "updated", "created"):
+        # Past feedparser's own access, which warns that it would fall back to another date.
+        if isinstance(raw := dict.get(entry, key), str):
+            yield raw
+
+
+def _date(entry: Any, key: str, *, day_first: bool) -> Any:
+    raw = dict.get(entry, key)
+    instant = read_date(raw, day_first=day_first)
+    if instant is None and isinstance(raw, str) and _NUMBER_DATE.fullmatch(raw.strip()):
+        return from_struct(dict.get(entry, f"{key}_parsed"))  # the short forms of ISO 8601
+    return instant
+
+
+def _author(element: Any) -> str:
+    """Names of the people, never their mail addresses, however the feed spells them."""
+    people = [person.get("name", "") for person in element.get("authors", ()) if person]
+    written = str(element.get("author", ""))
+    if "@" in written and len(people) < 2:  # feedparser splits a mail address with a long top-level domain
+        people = [written]
+    names = [_name(str(text)) for text in (people or [written])]
+    return ", ".join(dict.fromkeys(filter(None, names)))
+
+
+def _name(text: str) -> str:
+    """A name out of "jane@blog.example (Jane Doe)", "Jane Doe <jane@blog.example>" and the like."""
+    rest = _EMPTY_BRACKETS.sub(" ", _MAIL.sub(" ", text)).strip(" \t\r\n,;\"'")
+    return rest[1:-1].strip() if rest.startswith("(") and rest.endswith(")") else rest
+
+
+def _generator(feed: Any) -> str:
+    return str((feed.get("generator_detail") or {}).get("name") or feed.get("generator", ""))
+
+
+def _enclosures(entry: Any, base: str) -> tuple[Enclosure, ...]:
+    found: dict[str, Enclosure] = {}
+    media = entry.get("media_content", ()) or entry.get("media_thumbnail", ())
+    for part in (*entry.get("enclosures", ()), *media):
+        address = web_url(str(part.get("href") or part.get("url") or ""), base)
+        kind = str(part.get("type") or part.get("medium") or "")[:100]
+        size = _count(part.get("length") or part.get("filesize")) or 0
+        if address and len(found) < MOST_ENCLOSURES:
+            found.setdefault(address, Enclosure(address, kind, size))
+    return tuple(found.values())
+
+
+def _comments_feed(entry: Any) -> str:
+    """Where an entry's comments are. Source: wellformedweb.org CommentAPI; RFC 4685 section 4."""
+    if address := entry.get("wfw_commentrss"):
+        return str(address)
+    replies = (link for link in entry.get("links", ()) if link.get("rel") == "replies")
+    return next((str(link["href"]) for link in replies if link.get("href") and _is_feed(link)), "")
+
+
+def _is_feed(link: Any) -> bool:
+    return any(word in str(link.get("type", "")) for word in ("atom", "rss", "xml"))
+
+
+def _count(text: Any) -> int | None:
+    digits = str(text or "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 15 else None
+
+
+def _deleted(text: str) -> tuple[str, ...]:
+    """Guids of withdrawn entries. Source: RFC 6721 section 3."""
+    if _TOMBSTONES not in text:
+        return ()
+    found = [entities.unescape(match[1] or match[2]).strip() for match in _DELETED.finditer(text)]
+    return tuple(dict.fromkeys(found[:MOST_DELETED]))
 
 
 def _remark(result: Any) -> str:
@@ -112,3 +222,25 @@ def _asked_for(feed: Any) -> timedelta:
     if period is None or not (frequency.isascii() and frequency.isdigit() and int(frequency)):
         return timedelta(0)
     return period / min(int(frequency), 1_000)
+
+
+def _hours(text: str) -> frozenset[int]:
+    """RSS 2.0 `skipHours`; 24 is an old spelling of midnight. All 24 would mean never: then it says nothing."""
+    hours = frozenset(
+        int(found) % 24 for found in _listed(text, "skipHours", "hour") if re.fullmatch(r"\d{1,2}", found)
+    )
+    return hours if len(hours) < 24 else frozenset()
+
+
+def _quiet_days(text: str) -> frozenset[int]:
+    """RSS 2.0 `skipDays`."""
+    days = frozenset(_DAYS.index(name.lower()) for name in _listed(text, "skipDays", "day") if name.lower() in _DAYS)
+    return days if len(days) < 7 else frozenset()
+
+
+def _listed(text: str, element: str, part: str) -> list[str]:
+    begin = text.find(f"<{element}")
+    if begin < 0:
+        return []
+    block = text[begin : begin + 2_000].partition(f"</{element}")[0]
+    return [found.strip() for found in re.findall(rf"<{part}>([^<]{{1,20}})</{part}>", block)]

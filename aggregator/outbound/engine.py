@@ -22,6 +22,7 @@ import pycurl
 from aggregator.outbound.guard import Guard, url_refusal
 from aggregator.outbound.transfer import (
     REDIRECTS,
+    TOO_MANY_REQUESTS,
     Answer,
     Landed,
     NoAnswer,
@@ -235,9 +236,12 @@ class Engine:
         location = as_utf8(transfer.headers.get("location", ""))
         self._multi.remove_handle(handle)
         self._idle.append(handle)
+        if transfer.status == TOO_MANY_REQUESTS:
+            self._spare(transfer.host, landed)
         self._leave(transfer.host, landed)
+        took = time.monotonic() - (transfer.ends_at - transfer.request.seconds)
         if code:
-            landed.append((transfer.request, failure(transfer, code, message)))
+            landed.append((transfer.request, replace(failure(transfer, code, message), seconds=took)))
         elif transfer.status in REDIRECTS and location:
             self._follow(transfer, location, landed)
         else:
@@ -245,7 +249,7 @@ class Engine:
             landed.append(
                 (
                     transfer.request,
-                    Answer(transfer.url, transfer.status, transfer.headers, body, transfer.permanently),
+                    Answer(transfer.url, transfer.status, transfer.headers, body, transfer.permanently, took),
                 )
             )
 
@@ -273,6 +277,12 @@ class Engine:
             self._waiting[transfer.host].append(transfer)
         else:
             self._start(transfer, landed)
+
+    def _spare(self, host: str, landed: list[Landed]) -> None:
+        """Ask a host nothing more that has just asked us to come less often: what waits for it comes back unasked."""
+        for transfer in self._waiting.pop(host, ()):
+            words = f"{host} asks us to come less often, so it was not asked"
+            landed.append((transfer.request, NoAnswer("spared", words)))
 
     def _leave(self, host: str, landed: list[Landed]) -> None:
         self._per_host_running[host] -= 1

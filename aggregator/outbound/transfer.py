@@ -11,6 +11,7 @@ import pycurl
 from aggregator.urls import host_of
 
 MOST_HEADER_BYTES = 64_000
+TOO_MANY_REQUESTS = 429
 REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -29,13 +30,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said: names of headers in lower case; the body still in its content coding."""
+    """What a server said: names of headers in lower case; the body still in its content coding.
+
+    `permanently` is where permanent redirects led, "" when there were none; `seconds` is how long it all took.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
     permanently: str = ""
+    seconds: float = 0.0
 
     @property
     def coding(self) -> str:
@@ -52,8 +57,9 @@ class Answer:
 class NoAnswer:
     """Why nothing usable came back, in words for an operator."""
 
-    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken"]
+    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken", "spared"]
     reason: str
+    seconds: float = 0.0
 
 
 Outcome = Answer | NoAnswer

@@ -279,6 +279,7 @@ class Renderer:
             full_time=partial(words.full_time, zone=self._zone),
             rfc3339=words.rfc3339,
             headline=words.headline,
+            file_name=words.file_name,
             minutes=words.minutes,
             quoted=words.quoted,
             initials=words.initials,

@@ -6,10 +6,11 @@ import hashlib
 import re
 import uuid
 from datetime import UTC, date, datetime
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from aggregator.markup import shortened
-from aggregator.model import Post
+from aggregator.model import Enclosure, Post
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -50,6 +51,15 @@ def headline(post: Post) -> str:
 def quoted(text: str) -> str:
     """Return a text in quotation marks; those inside it become single ones."""
     return f"“{text.replace('“', '‘').replace('”', '’')}”"
+
+
+def file_name(file: Enclosure) -> str:
+    """Return what a file is, and how large: "Audio: episode-7.mp3 (12 MB)"."""
+    kinds = {"audio": "Audio", "video": "Video", "image": "Picture"}
+    kind = kinds.get(file.kind.partition("/")[0].lower(), "File")
+    name = unquote(urlsplit(file.url).path.rpartition("/")[2]) or file.url
+    size = f" ({max(1, round(file.bytes / 1_000_000))} MB)" if file.bytes >= 500_000 else ""
+    return f"{kind}: {shortened(name, 60)}{size}"
 
 
 def minutes(post: Post) -> int:

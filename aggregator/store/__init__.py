@@ -1,6 +1,21 @@
 """The door down: the only package that speaks SQL. One module per noun, one function per verb."""
 
-from aggregator.store import blocks, conversations, entries, feeds, mentions, moderation, outlinks, pages, stale
+from aggregator.store import (
+    blocks,
+    conversations,
+    entries,
+    feeds,
+    gone,
+    health,
+    identity,
+    mentions,
+    moderation,
+    outlinks,
+    pages,
+    polls,
+    stale,
+    voices,
+)
 from aggregator.store.connection import FILE_NAME, named_errors, open_store, transaction
 
 __all__ = [
@@ -9,12 +24,17 @@ __all__ = [
     "conversations",
     "entries",
     "feeds",
+    "gone",
+    "health",
+    "identity",
     "mentions",
     "moderation",
     "named_errors",
     "open_store",
     "outlinks",
     "pages",
+    "polls",
     "stale",
     "transaction",
+    "voices",
 ]

@@ -83,6 +83,11 @@ def to_text(instant: datetime | None) -> str | None:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant else None
 
 
+def an_instant(text: str) -> datetime:
+    """Read an instant that is always stored."""
+    return datetime.fromisoformat(text)
+
+
 def to_instant(text: str | None) -> datetime | None:
     """Read an instant as it is stored."""
     return datetime.fromisoformat(text) if text else None

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
 
-from aggregator.model import Post, ReadEntry
-from aggregator.sameness import Place
+from aggregator.filters import is_by_filter
+from aggregator.markup import plain
+from aggregator.model import Enclosure, Post, ReadEntry, Twin
+from aggregator.sameness import REMOVED, WITHDRAWN, Place
 from aggregator.store import stale
+from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text
-from aggregator.store.feeds import BLOG_COLUMNS, blog_of
-from aggregator.urls import canonical, slug
+from aggregator.urls import canonical, host_of, slug
 
 
 def known_hashes(database: Database, feed_id: int) -> dict[str, bytes]:
-    """Return guid and content hash of every stored entry of a feed."""
-    return dict(database.execute("SELECT guid, content_hash FROM entry WHERE feed_id = ?", [feed_id]).fetchall())
+    """Return guid and content hash of every stored entry of a feed, under each of its guids."""
+    return dict(
+        database.execute(
+            "SELECT guid, content_hash FROM entry WHERE feed_id = :id"
+            " UNION ALL SELECT alias.guid, content_hash FROM alias JOIN entry ON entry.id = entry_id"
+            " WHERE alias.feed_id = :id",
+            {"id": feed_id},
+        ).fetchall()
+    )
 
 
 def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Place]], now: datetime) -> int:
@@ -28,9 +37,11 @@ def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Pla
     for entry, place in entries:
         row = database.execute(
             "INSERT INTO entry (feed_id, guid, url, url_key, slug, title, author, html, lede, words, language, tags,"
-            " published_at, updated_at, first_seen_at, shown_at, hidden, content_hash)"
+            " published_at, updated_at, first_seen_at, shown_at, hidden, content_hash, fingerprint, enclosures,"
+            " comments_feed, comments, story_of)"
             " VALUES (:feed_id, :guid, :url, :url_key, :slug, :title, :author, :html, :lede, :words, :language, :tags,"
-            " :published_at, :updated_at, :now, :shown_at, :hidden, :content_hash)"
+            " :published_at, :updated_at, :now, :shown_at, :hidden, :content_hash, :fingerprint, :enclosures,"
+            " :comments_feed, :comments, :story_of)"
             " ON CONFLICT (feed_id, guid) DO NOTHING RETURNING id",
             {
                 **_columns(entry),
@@ -39,6 +50,7 @@ def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Pla
                 "now": to_text(now),
                 "shown_at": to_text(place.shown_at),
                 "hidden": place.hidden,
+                "story_of": place.story_of,
             },
         ).fetchone()
         if row:
@@ -50,22 +62,60 @@ def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Pla
 
 
 def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
-    """Store entries that changed; their place, slug and first sight stay. Inside a transaction; returns how many."""
+    """Store entries that changed; their place, slug and first sight stay. Inside a transaction; returns how many.
+
+    Only what readers would see counts as an edit. What was removed at its source, and is back in the feed, is shown
+    again.
+    """
     edited: list[int] = []
     for entry in entries:
-        row = database.execute(
-            "UPDATE entry SET url = :url, url_key = :url_key, title = :title, author = :author, html = :html,"
-            " lede = :lede, words = :words, language = :language, tags = :tags, published_at = :published_at,"
-            " updated_at = :updated_at, content_hash = :content_hash"
-            " WHERE feed_id = :feed_id AND guid = :guid AND content_hash <> :content_hash RETURNING id",
-            {**_columns(entry), "feed_id": feed_id},
-        ).fetchone()
-        if row:
-            edited.append(row[0])
+        columns = {**_columns(entry), "feed_id": feed_id}
+        before = database.execute(_BEFORE, columns).fetchone()
+        if before is None:
+            continue
+        id, hidden, *seen = before
+        is_back = hidden in (REMOVED, WITHDRAWN)
+        database.execute(_EDIT, {**columns, "id": id, "hidden": "" if is_back else hidden})
+        if is_back or seen != [columns[name] for name in _SEEN]:
+            edited.append(id)
     if edited:
         stale.mark_posts(database, edited)
         stale.mark_river(database)
     return len(edited)
+
+
+_SEEN = ("url", "title", "author", "html", "tags", "language", "enclosures")
+_BEFORE = f"""
+SELECT id, hidden, {", ".join(_SEEN)} FROM entry
+WHERE content_hash <> :content_hash AND id = coalesce(
+    (SELECT id FROM entry WHERE feed_id = :feed_id AND guid = :guid),
+    (SELECT entry_id FROM alias WHERE feed_id = :feed_id AND guid = :guid))
+"""
+_EDIT = """
+UPDATE entry SET url = :url, url_key = :url_key, title = :title, author = :author, html = :html,
+    lede = :lede, words = :words, language = :language, tags = :tags,
+    published_at = coalesce(:published_at, published_at), updated_at = :updated_at,
+    content_hash = :content_hash, fingerprint = :fingerprint, enclosures = :enclosures,
+    comments_feed = :comments_feed, comments = :comments, hidden = :hidden
+WHERE id = :id
+"""
+
+
+def refilter(database: Database, feed_id: int, unwanted: Callable[[str, str, Sequence[str]], str]) -> None:
+    """Hide and show a feed's entries as `unwanted` (title, text, categories: why not, or "") says now.
+
+    Inside a transaction. What is hidden for another reason stays hidden.
+    """
+    rows = database.execute("SELECT id, title, html, tags, hidden FROM entry WHERE feed_id = ?", [feed_id]).fetchall()
+    changed = []
+    for id, title, html, tags, hidden in rows:
+        if hidden and not is_by_filter(hidden):
+            continue
+        why = unwanted(title, plain(html, is_html=True, longest=len(html) + 1), json.loads(tags))
+        if why != hidden:
+            changed.append((why, id))
+    database.conn.executemany("UPDATE entry SET hidden = ? WHERE id = ?", changed)
+    stale.mark_posts(database, [id for _, id in changed])
 
 
 def newest(database: Database, limit: int) -> list[Post]:
@@ -92,14 +142,18 @@ def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
 
 def target(database: Database, url: str) -> int | None:
     """Return the id of the post with this address (compared as canonical URLs), shown or not; the oldest, or None."""
-    row = database.execute(_TARGET, [canonical(url)]).fetchone()
-    return row and int(row[0])
+    key = canonical(url)
+    found = database.execute(_TARGET, {"key": key}).fetchone()[0] if key else None
+    return None if found is None else int(found)
 
 
-_TARGET = (
-    "SELECT entry.id FROM entry JOIN feed ON feed.id = entry.feed_id"
-    " WHERE url_key = ? AND feed.removed_at IS NULL ORDER BY entry.id LIMIT 1"
-)
+_TARGET = """
+SELECT min(id) FROM (
+    SELECT coalesce(story_of, entry.id) AS id FROM entry JOIN feed ON feed.id = entry.feed_id
+    WHERE entry.url_key = :key AND feed.removed_at IS NULL
+    UNION ALL SELECT entry_id FROM alias JOIN feed ON feed.id = alias.feed_id
+    WHERE alias.url_key = :key AND feed.removed_at IS NULL)
+"""
 
 
 def feed_of(database: Database, id: int) -> int | None:
@@ -132,7 +186,10 @@ def is_gone(database: Database, named: int | str | None) -> bool:
 
 _POSTS = f"""
 SELECT entry.id, entry.slug, guid, entry.url, entry.title, entry.author, html, lede, words, language, entry.tags,
-    shown_at, published_at, updated_at, {BLOG_COLUMNS},
+    shown_at, published_at, updated_at, enclosures, {BLOG_COLUMNS},
+    (SELECT json_group_array(json_array(other.name, other.title, other.url, other.site, other.home, twin.url))
+        FROM entry AS twin JOIN feed AS other ON other.id = twin.feed_id
+        WHERE twin.story_of = entry.id AND other.removed_at IS NULL) AS also,
     (SELECT count(*) FROM linkback WHERE entry_id = entry.id AND linkback.status = 'published') AS thoughts
 FROM entry JOIN feed ON feed.id = entry.feed_id
 """
@@ -154,6 +211,10 @@ def _columns(entry: ReadEntry) -> dict[str, Any]:
         "published_at": to_text(entry.published_at),
         "updated_at": to_text(entry.updated_at),
         "content_hash": entry.content_hash,
+        "fingerprint": entry.fingerprint,
+        "enclosures": json.dumps([[file.url, file.kind, file.bytes] for file in entry.enclosures]),
+        "comments_feed": entry.comments_feed,
+        "comments": entry.comments,
     }
 
 
@@ -178,4 +239,10 @@ def _post(row: dict[str, Any]) -> Post:
         updated_at=to_instant(row["updated_at"]),
         thoughts=row["thoughts"],
         content=row["blog_content"],
+        enclosures=tuple(Enclosure(*file) for file in json.loads(row["enclosures"])),
+        also=tuple(_twin(*twin) for twin in json.loads(row["also"])),
     )
+
+
+def _twin(name: str, title: str, url: str, site: str, home: str, post_url: str) -> Twin:
+    return Twin(name or title or host_of(url), post_url or site or home or url)

@@ -5,28 +5,39 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from sqlite_utils import Database
 
 from aggregator.cadence import LEASE
-from aggregator.model import Blog, DueFeed, FeedHealth, PollState, Subscription
-from aggregator.store import stale
+from aggregator.filters import Filter, unwanted
+from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
+from aggregator.store import entries, gone, stale
+from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, is_under, slug
+from aggregator.whereabouts import Known, renamed
+
+_Settings = dict[int, tuple[Any, ...]]
 
 
 def subscribe(database: Database, subscriptions: Sequence[Subscription], now: datetime) -> None:
     """Make the stored feeds those of the configuration; what is missing from it is hidden, not forgotten."""
     with transaction(database):
         before = _settings(database)
+        for old, new in renamed(_addresses(database), subscriptions).items():
+            database.execute("UPDATE feed SET url = ?, address = '', address_why = '' WHERE url = ?", [new, old])
         for subscription in subscriptions:
             _upsert(database, subscription, now)
+        _apply_filters(database, subscriptions, before)
         wanted = json.dumps([subscription.url for subscription in subscriptions])
         database.execute(
             "UPDATE feed SET removed_at = ? WHERE removed_at IS NULL AND url NOT IN (SELECT value FROM json_each(?))",
             [to_text(now), wanted],
         )
+        gone.show_orphans(database)
         changed = [id for id, row in _settings(database).items() if before.get(id) != row]
         for id in changed:
             stale.mark_posts_of(database, id)
@@ -61,12 +72,20 @@ def due(
 
 
 _DUE = (
-    "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, failing_since, asked_for,"
-    " status, failures, problem, EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id) AS has_entries FROM feed"
-    " WHERE enabled AND removed_at IS NULL AND next_poll_at <= ?"
+    "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, failing_since,"
+    " stay_away_until, asked_for, quiet, address, address_why, moved_to, moved_at, gone_at, retired_at, posted_at,"
+    " posts_every, status, failures, problem,"
+    " EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id) AS has_entries FROM feed"
+    " WHERE enabled AND removed_at IS NULL AND retired_at IS NULL AND next_poll_at <= ?"
     " AND id NOT IN (SELECT value FROM json_each(?)) AND host NOT IN (SELECT value FROM json_each(?))"
     " ORDER BY next_poll_at LIMIT ?"
 )
+
+
+def give_back(database: Database, ids: Collection[int]) -> None:
+    """Let feeds be due again that were taken and not asked; their next poll stays what it is by now."""
+    with transaction(database):
+        database.conn.executemany("UPDATE feed SET is_taken = 0 WHERE id = ?", ((id,) for id in ids))
 
 
 def take_back(database: Database, now: datetime) -> None:
@@ -89,7 +108,8 @@ def make_due(database: Database, now: datetime) -> int:
     """Let every enabled feed be polled now; return how many there are."""
     with transaction(database):
         marked = database.execute(
-            "UPDATE feed SET next_poll_at = ? WHERE enabled AND removed_at IS NULL", [to_text(now)]
+            "UPDATE feed SET next_poll_at = ? WHERE enabled AND removed_at IS NULL AND retired_at IS NULL",
+            [to_text(now)],
         )
     return int(marked.rowcount)
 
@@ -100,12 +120,14 @@ def make_due_by_ping(database: Database, feed_id: int, now: datetime) -> datetim
     Returns when the blog is to be asked: now, or when the rest since its last ping is over. A feed that fails keeps
     its own pace: its server may have asked for it.
     """
-    row = database.execute("SELECT pinged_at, last_poll_at FROM feed WHERE id = ?", [feed_id]).fetchone()
-    pinged_at, polled_at = (to_instant(text) for text in row)
+    row = database.execute(
+        "SELECT pinged_at, last_poll_at, stay_away_until FROM feed WHERE id = ?", [feed_id]
+    ).fetchone()
+    pinged_at, polled_at, stay_away_until = (to_instant(text) for text in row)
     at = now if pinged_at is None else max(now, pinged_at if pinged_at > now else pinged_at + PING_REST)
     if at != pinged_at:
         database.execute("UPDATE feed SET pinged_at = ? WHERE id = ?", [to_text(at), feed_id])
-    poll_at = max(at, polled_at + PING_REST) if polled_at else at
+    poll_at = max(at, polled_at + PING_REST if polled_at else at, stay_away_until or at)
     database.execute(
         "UPDATE feed SET next_poll_at = ? WHERE id = ? AND next_poll_at > ? AND failures = 0 AND NOT is_taken",
         [to_text(poll_at), feed_id, to_text(poll_at)],
@@ -135,7 +157,9 @@ def count_due(database: Database, now: datetime) -> int:
     """Return how many feeds may be polled now."""
     return int(
         database.execute(
-            "SELECT count(*) FROM feed WHERE enabled AND removed_at IS NULL AND next_poll_at <= ?", [to_text(now)]
+            "SELECT count(*) FROM feed"
+            " WHERE enabled AND removed_at IS NULL AND retired_at IS NULL AND next_poll_at <= ?",
+            [to_text(now)],
         ).fetchone()[0]
     )
 
@@ -145,26 +169,58 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
     was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
     if was_failing and bool(was_failing[0]) != (state.failures > 0):
         stale.mark_river(database)  # it names the blogs that can't be read
+    where = state.where
     database.execute(
-        "UPDATE feed SET is_taken = 0, etag = ?, last_modified = ?, body_hash = ?, next_poll_at = ?, last_poll_at = ?,"
-        " failing_since = ?, asked_for = ?, status = ?, failures = ?, problem = ?,"
-        " last_good_at = CASE WHEN ? THEN ? ELSE last_good_at END WHERE id = ?",
-        [
-            state.etag,
-            state.last_modified,
-            state.body_hash,
-            to_text(state.next_poll_at),
-            to_text(state.last_poll_at),
-            to_text(state.failing_since),
-            int(state.asked_for.total_seconds()),
-            state.status,
-            state.failures,
-            state.problem,
-            is_good,
-            to_text(state.last_poll_at),
-            id,
-        ],
+        _RECORD,
+        {
+            "id": id,
+            "etag": state.etag,
+            "last_modified": state.last_modified,
+            "body_hash": state.body_hash,
+            "next_poll_at": to_text(state.next_poll_at),
+            "last_poll_at": to_text(state.last_poll_at),
+            "failing_since": to_text(state.failing_since),
+            "stay_away_until": to_text(state.stay_away_until),
+            "asked_for": int(state.asked_for.total_seconds()),
+            "quiet": _quiet_text(state.quiet),
+            "address": where.address,
+            "address_why": where.why,
+            "host": host_of(where.address),
+            "moved_to": where.moved_to,
+            "moved_at": to_text(where.moved_at),
+            "gone_at": to_text(where.gone_at),
+            "retired_at": to_text(where.retired_at),
+            "status": state.status,
+            "failures": state.failures,
+            "problem": state.problem,
+            "is_good": is_good,
+        },
     )
+
+
+_RECORD = """
+UPDATE feed SET is_taken = 0, etag = :etag, last_modified = :last_modified, body_hash = :body_hash,
+    next_poll_at = :next_poll_at, last_poll_at = :last_poll_at, failing_since = :failing_since,
+    stay_away_until = :stay_away_until, asked_for = :asked_for, quiet = :quiet, address = :address,
+    address_why = :address_why, host = CASE WHEN :host <> '' THEN :host ELSE host END, moved_to = :moved_to,
+    moved_at = :moved_at, gone_at = :gone_at, retired_at = :retired_at, status = :status, failures = :failures,
+    problem = :problem, last_good_at = CASE WHEN :is_good THEN :last_poll_at ELSE last_good_at END
+WHERE id = :id
+"""
+
+
+def record_posting(database: Database, id: int) -> None:
+    """Note when a blog posted last and how often it does, by its ten newest dated posts; inside a transaction."""
+    rows = database.execute(
+        "SELECT coalesce(published_at, updated_at) AS written FROM entry WHERE feed_id = ? AND written IS NOT NULL"
+        " ORDER BY written DESC LIMIT 10",
+        [id],
+    ).fetchall()
+    written = [instant for row in rows if (instant := to_instant(row[0]))]
+    gaps = sorted(later - earlier for later, earlier in pairwise(written))
+    every = int(gaps[len(gaps) // 2].total_seconds()) if gaps else None
+    newest = to_text(written[0]) if written else None
+    database.execute("UPDATE feed SET posted_at = ?, posts_every = ? WHERE id = ?", [newest, every, id])
 
 
 def hold_host(database: Database, url: str, until: datetime) -> int:
@@ -193,28 +249,6 @@ def blogs(database: Database) -> list[Blog]:
     return sorted((blog_of(row) for row in rows), key=lambda blog: blog.name.casefold())
 
 
-BLOG_COLUMNS = (
-    "feed.id AS blog_id, feed.slug AS blog_slug, feed.url AS blog_url, feed.site AS blog_site,"
-    " feed.territory AS blog_territory, feed.name AS blog_name, feed.title AS blog_title, feed.home AS blog_home,"
-    " feed.tags AS blog_tags, feed.failures AS blog_failures, feed.enabled AS blog_enabled,"
-    " feed.author AS blog_author, feed.content AS blog_content"
-)
-
-
-def blog_of(row: dict[str, Any]) -> Blog:
-    """Build a Blog from a row that has BLOG_COLUMNS."""
-    return Blog(
-        id=row["blog_id"],
-        slug=row["blog_slug"],
-        name=row["blog_name"] or row["blog_title"] or host_of(row["blog_url"]),
-        url=row["blog_url"],
-        home=row["blog_site"] or row["blog_home"] or row["blog_territory"],
-        tags=tuple(json.loads(row["blog_tags"])),
-        is_failing=row["blog_failures"] > 0,
-        enabled=bool(row["blog_enabled"]),
-    )
-
-
 def territory(database: Database, id: int | None) -> str:
     """Return the address under which pages are a member's own, or "" for a feed that there isn't."""
     row = database.execute("SELECT territory FROM feed WHERE id = ?", [id]).fetchone()
@@ -231,46 +265,32 @@ def member_at(database: Database, url: str) -> int | None:
 _MEMBERS = "SELECT id, territory FROM feed WHERE removed_at IS NULL AND territory_host = ?"
 
 
-def health(database: Database) -> list[FeedHealth]:
-    """Return how every feed of the configuration is doing, those with problems first."""
-    rows = database.query(_HEALTH)
-    return [
-        FeedHealth(
-            url=row["url"],
-            name=row["name"],
-            health=row["health"],
-            problem=row["problem"],
-            last_poll=to_instant(row["last_poll_at"]),
-            next_poll=to_instant(row["next_poll_at"]) if row["health"] != "disabled" else None,
-            status=row["status"],
-            entries=row["entries"],
-        )
-        for row in rows
-    ]
+def _apply_filters(database: Database, subscriptions: Sequence[Subscription], before: _Settings) -> None:
+    """Hide and show what is stored of the feeds whose filters have changed."""
+    after = _settings(database)
+    ids = {url: id for id, url in database.execute("SELECT id, url FROM feed").fetchall()}
+    for subscription in subscriptions:
+        id = ids[subscription.url]
+        if id in before and before[id][-2:] != after[id][-2:]:
+            include, exclude = (tuple(map(Filter.of, texts)) for texts in (subscription.include, subscription.exclude))
+            entries.refilter(database, id, partial(unwanted, include, exclude))
 
 
-_HEALTH = """
-SELECT url, coalesce(nullif(name, ''), nullif(title, ''), url) AS name, problem, last_poll_at, next_poll_at, status,
-    (SELECT count(*) FROM entry WHERE feed_id = feed.id) AS entries,
-    CASE WHEN NOT enabled THEN 'disabled'
-         WHEN last_poll_at IS NULL THEN 'new'
-         WHEN failures > 0 THEN 'failing'
-         ELSE 'healthy' END AS health
-FROM feed WHERE removed_at IS NULL
-ORDER BY health = 'failing' DESC, health = 'disabled', name COLLATE NOCASE
-"""
+def _addresses(database: Database) -> dict[str, Known]:
+    rows = database.execute("SELECT url, site, address, moved_to FROM feed").fetchall()
+    return {row[0]: Known(*row[1:]) for row in rows}
 
 
 def _upsert(database: Database, subscription: Subscription, now: datetime) -> None:
     database.execute(
         "INSERT INTO feed (url, host, slug, site, territory, territory_host, name, author, tags, content, every,"
-        " enabled, next_poll_at)"
+        " enabled, include, exclude, next_poll_at)"
         " VALUES (:url, :host, :slug, :site, :territory, :territory_host, :name, :author, :tags, :content, :every,"
-        " :enabled, :now)"
+        " :enabled, :include, :exclude, :now)"
         " ON CONFLICT (url) DO UPDATE SET site = excluded.site, territory = excluded.territory,"
         " territory_host = excluded.territory_host, name = excluded.name, author = excluded.author,"
         " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"
-        " removed_at = NULL",
+        " include = excluded.include, exclude = excluded.exclude, removed_at = NULL",
         {
             "url": subscription.url,
             "host": host_of(subscription.url),
@@ -284,6 +304,8 @@ def _upsert(database: Database, subscription: Subscription, now: datetime) -> No
             "content": subscription.content,
             "every": int(subscription.every.total_seconds()) if subscription.every else None,
             "enabled": subscription.enabled,
+            "include": json.dumps(subscription.include),
+            "exclude": json.dumps(subscription.exclude),
             "now": to_text(now),
         },
     )
@@ -302,9 +324,11 @@ def _free_slug(database: Database, subscription: Subscription) -> str:
     return candidate
 
 
-def _settings(database: Database) -> dict[int, tuple[Any, ...]]:
-    """What of each feed shows on pages."""
-    rows = database.execute("SELECT id, name, author, tags, content, enabled, removed_at, site FROM feed").fetchall()
+def _settings(database: Database) -> _Settings:
+    """What of each feed shows on pages; its filters come last."""
+    rows = database.execute(
+        "SELECT id, name, author, tags, content, enabled, removed_at, site, include, exclude FROM feed"
+    ).fetchall()
     return {row[0]: tuple(row) for row in rows}
 
 
@@ -318,8 +342,31 @@ def _state(row: dict[str, Any]) -> PollState:
         body_hash=row["body_hash"],
         last_poll_at=to_instant(row["last_poll_at"]),
         failing_since=to_instant(row["failing_since"]),
+        stay_away_until=to_instant(row["stay_away_until"]),
         asked_for=timedelta(seconds=row["asked_for"]),
+        quiet=_quiet(row["quiet"]),
+        where=Whereabouts(
+            address=row["address"],
+            why=row["address_why"],
+            moved_to=row["moved_to"],
+            moved_at=to_instant(row["moved_at"]),
+            gone_at=to_instant(row["gone_at"]),
+            retired_at=to_instant(row["retired_at"]),
+        ),
+        posted_at=to_instant(row["posted_at"]),
+        posts_every=timedelta(seconds=row["posts_every"]) if row["posts_every"] is not None else None,
         status=row["status"],
         failures=row["failures"],
         problem=row["problem"],
     )
+
+
+def _quiet(text: str) -> Quiet:
+    if not text:
+        return Quiet()
+    hours, days = json.loads(text)
+    return Quiet(frozenset(hours), frozenset(days))
+
+
+def _quiet_text(quiet: Quiet) -> str:
+    return json.dumps([sorted(quiet.hours), sorted(quiet.days)]) if quiet.hours or quiet.days else ""

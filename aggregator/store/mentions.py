@@ -249,16 +249,22 @@ def way_of(protocols: str) -> str:
 
 def mention(database: Database, token: str) -> Mention | None:
     """Return what the sender of a ping may know, or None for an unknown token."""
-    rows = list(
-        database.query(
-            "SELECT token, source, target, linkback.status, received_at, asked_at, entry_id, slug, hidden"
-            " FROM linkback JOIN entry ON entry.id = entry_id WHERE token = ?",
-            [token],
-        )
-    )
-    if not rows:
-        return None
-    row = rows[0]
+    rows = database.query(f"{_MENTION} WHERE token = ?", [token])
+    return next((_mention(row) for row in rows), None)
+
+
+def from_source(database: Database, url: str) -> list[Mention]:
+    """Return what became of the linkbacks from one source."""
+    return [_mention(row) for row in database.query(f"{_MENTION} WHERE source_key = ?", [canonical(url)])]
+
+
+_MENTION = """
+SELECT token, source, target, linkback.status, received_at, asked_at, entry_id, slug, hidden
+FROM linkback JOIN entry ON entry.id = entry_id
+"""
+
+
+def _mention(row: dict[str, Any]) -> Mention:
     received_at, asked_at = to_instant(row["received_at"]), to_instant(row["asked_at"])
     assert received_at is not None
     assert asked_at is not None

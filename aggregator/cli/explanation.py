@@ -1,0 +1,85 @@
+"""Find out what an address is to the planet, and gather what there is to say about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from aggregator import diagnosis, store
+from aggregator.config import Planet
+from aggregator.model import EntryFacts, FeedHealth, Poll
+from aggregator.urls import is_under, web_url
+
+_ENTRIES = 20
+_POST = re.compile(r"/posts/(\d{1,18})-")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known of an address: `kind` is what it is, `lines` say so to a person."""
+
+    url: str
+    kind: str
+    lines: tuple[str, ...]
+    entries: tuple[EntryFacts, ...] = ()
+    polls: tuple[Poll, ...] = ()
+
+
+def explained(database: Database, planet: Planet, url: str, now: datetime) -> Explanation:
+    """Explain a feed, a post (by its own address, its guid or its page here), a linkback's source, or nothing."""
+    address = web_url(url) or url
+    if (feed_id := store.health.feed_id(database, address)) is not None:
+        return _feed(database, planet, address, feed_id, now)
+    if facts := _entries(database, planet, address, url):
+        return Explanation(url, "post", tuple(_post_lines(database, planet, facts)), tuple(facts))
+    if linkbacks := store.mentions.from_source(database, address):
+        lines = [f"{mention.source} links to {mention.target}: {mention.status}" for mention in linkbacks]
+        return Explanation(url, "linkback", tuple(lines))
+    return _unknown(database, url, address)
+
+
+def _feed(database: Database, planet: Planet, url: str, feed_id: int, now: datetime) -> Explanation:
+    entries = store.health.newest_entries(database, feed_id, _ENTRIES)
+    lines = diagnosis.of_feed(_health(database, feed_id), now)
+    if entries:
+        lines += ["", f"Its newest {len(entries)} entries:"]
+    per_day = planet.page.per_feed_per_day
+    lines += [f"  {entry.title or entry.url or entry.guid}: {diagnosis.of_entry(entry, per_day)}" for entry in entries]
+    return Explanation(url, "feed", tuple(lines), tuple(entries), tuple(store.polls.history(database, feed_id)))
+
+
+def _entries(database: Database, planet: Planet, address: str, guid: str) -> list[EntryFacts]:
+    if is_under(address, planet.masthead.url) and (match := _POST.search(address)):
+        facts = store.health.entry(database, int(match[1]))
+        return [facts] if facts else []
+    return store.health.entries_at(database, address) or store.health.entries_at(database, guid)
+
+
+def _post_lines(database: Database, planet: Planet, facts: list[EntryFacts]) -> list[str]:
+    lines = []
+    for entry in facts:
+        lines.append(f"“{entry.title or 'Untitled'}” of {entry.blog} <{entry.url or entry.guid}>")
+        lines.append(f"  {diagnosis.of_entry(entry, planet.page.per_feed_per_day)}")
+        lines.append(f"  {diagnosis.of_dates(entry)}")
+        for guid, why in store.identity.aliases_of(database, entry.id):
+            lines.append(f"  its feed has brought it again as {guid}; known by {why}")
+    return lines
+
+
+def _unknown(database: Database, url: str, address: str) -> Explanation:
+    member = store.feeds.member_at(database, address)
+    if member is None:
+        line = f"{url}: no feed, post or linkback here has this address, and it lies under no member's site"
+        return Explanation(url, "unknown", (line,))
+    entries = store.health.newest_entries(database, member, 10_000)
+    written = sorted(entries, key=lambda entry: entry.published_at or entry.first_seen_at)
+    health = _health(database, member)
+    lines = diagnosis.of_unseen(url, health, *((written[-1], written[0]) if written else (None, None)))
+    return Explanation(url, "unseen", tuple(lines))
+
+
+def _health(database: Database, feed_id: int) -> FeedHealth:
+    return store.health.of_feed(database, feed_id)

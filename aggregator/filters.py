@@ -1,0 +1,86 @@
+"""Which entries of a feed the operator wants: words or patterns, in title, text or category. Pure.
+
+A pattern is the operator's, but the text is a stranger's: each search has a time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+SECONDS = 0.05
+_EXCLUDED, _NOT_INCLUDED = "excluded by the filter", "not included by the filters"
+_PLACES = ("title", "content", "category")
+
+
+class FilterBroken(ValueError):
+    """A filter can't be read; the message says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One line of `include` or `exclude`: where to look, "" for everywhere, and for what."""
+
+    written: str
+    place: str
+    pattern: Any
+
+    @classmethod
+    def of(cls, written: str) -> Filter:
+        """Read "FHIR", "title: FHIR", "/fhir|hl7/" or "category: /^health/".
+
+        Words match as whole words, whatever their case; so do patterns, which are searched anywhere.
+
+        Raises: FilterBroken.
+        """
+        place, colon, rest = written.partition(":")
+        if not colon or place.strip().lower() not in _PLACES:
+            place, rest = "", written
+        wanted = rest.strip()
+        if not wanted:
+            raise FilterBroken('a filter is empty; write a word, "title: word" or "/pattern/"')
+        is_pattern = len(wanted) > 2 and wanted.startswith("/") and wanted.endswith("/")
+        source = wanted[1:-1] if is_pattern else rf"(?<!\w){regex.escape(wanted, special_only=True)}(?!\w)"
+        try:
+            pattern = regex.compile(source, regex.IGNORECASE)
+        except regex.error as error:
+            raise FilterBroken(f"the pattern {wanted} can't be read: {error}") from error
+        return cls(written, place.strip().lower(), pattern)
+
+    def matches(self, title: str, text: str, categories: Sequence[str]) -> bool:
+        """Tell whether it is found. Raises: TimeoutError."""
+        places = {"title": (title,), "content": (text,), "category": tuple(categories)}
+        searched = places[self.place] if self.place else (title, text, *categories)
+        return any(self.pattern.search(part, timeout=SECONDS) for part in searched)
+
+
+def unwanted(
+    include: Sequence[Filter], exclude: Sequence[Filter], title: str, text: str, categories: Sequence[str]
+) -> str:
+    """Return why an entry isn't wanted, or "".
+
+    With `include` an entry must match one of them; one of `exclude` outranks it. A search that takes too long
+    finds nothing.
+    """
+    for one in exclude:
+        if _found(one, title, text, categories):
+            return f"{_EXCLUDED} {one.written!r} in feeds.toml"
+    if include and not any(_found(one, title, text, categories) for one in include):
+        named = ", ".join(repr(one.written) for one in include)
+        return f"{_NOT_INCLUDED} in feeds.toml ({named})"
+    return ""
+
+
+def is_by_filter(why: str) -> bool:
+    """Tell whether a reason for hiding an entry is one of `unwanted`."""
+    return why.startswith((_EXCLUDED, _NOT_INCLUDED))
+
+
+def _found(one: Filter, title: str, text: str, categories: Sequence[str]) -> bool:
+    try:
+        return one.matches(title, text, categories)
+    except TimeoutError:
+        return False

@@ -1,0 +1,152 @@
+"""Entries that are gone: missing from their feed, removed at their source, purged for good."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from aggregator.sameness import REMOVED, WITHDRAWN
+from aggregator.store import stale
+from aggregator.store.connection import to_text
+from aggregator.urls import canonical
+
+# A page that was still there is not looked at again for as long as this.
+LOOK_AGAIN = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A stored entry that its feed holds no more, though it should."""
+
+    id: int
+    url: str
+    title: str
+    feed_url: str
+
+
+def note_missing(
+    database: Database, feed_id: int, present: Collection[str], missing: Iterable[int], now: datetime
+) -> None:
+    """Note which entries a feed has lost, and which it holds (again); inside a transaction."""
+    database.conn.executemany(
+        "UPDATE entry SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
+        ((to_text(now), id) for id in missing),
+    )
+    rows = database.execute(
+        "SELECT id, guid FROM entry WHERE feed_id = ? AND missing_at IS NOT NULL", [feed_id]
+    ).fetchall()
+    back = [(id,) for id, guid in rows if guid in present]
+    database.conn.executemany("UPDATE entry SET missing_at = NULL, checked_at = NULL WHERE id = ?", back)
+
+
+def missing(database: Database, now: datetime, limit: int) -> list[Missing]:
+    """Return entries that two polls have missed, and whose page has not been looked at lately."""
+    rows = database.execute(_MISSING, [REMOVED, WITHDRAWN, to_text(now - LOOK_AGAIN), limit]).fetchall()
+    return [Missing(*row) for row in rows]
+
+
+_MISSING = """
+SELECT entry.id, entry.url, entry.title, feed.url
+FROM entry INDEXED BY entry_missing JOIN feed ON feed.id = feed_id
+WHERE missing_at IS NOT NULL AND hidden NOT IN (?, ?) AND entry.url <> '' AND (checked_at IS NULL OR checked_at < ?)
+    AND feed.last_good_at > missing_at AND feed.removed_at IS NULL
+ORDER BY missing_at LIMIT ?
+"""
+
+
+def note_checked(database: Database, id: int, now: datetime) -> None:
+    """Note that an entry's page was looked at, and is still there; inside a transaction."""
+    database.execute("UPDATE entry SET checked_at = ? WHERE id = ?", [to_text(now), id])
+
+
+def remove(database: Database, ids: Sequence[int], why: str) -> int:
+    """Take entries off every page and forget their text; inside a transaction. Returns how many were shown.
+
+    Should the feed bring one of them again, it is a post again.
+    """
+    shown = 0
+    for id in ids:
+        row = database.execute(
+            "UPDATE entry SET hidden = ?, title = '', author = '', html = '', lede = '', words = 0, tags = '[]',"
+            " enclosures = '[]', fingerprint = x'', content_hash = x'', story_of = NULL WHERE id = ? AND hidden <> ?"
+            " RETURNING feed_id",
+            [why, id, why],
+        ).fetchone()
+        shown += row is not None
+    if ids:
+        show_orphans(database)
+        stale.mark_posts(database, ids)
+        stale.mark_river(database)
+    return shown
+
+
+def show_orphans(database: Database) -> None:
+    """Show entries that stand behind the same story of another blog, when that is shown no more; in a transaction."""
+    heirs: dict[int, int] = {}
+    for id, story_of in database.execute(_ORPHANS).fetchall():
+        heir = heirs.setdefault(story_of, id)
+        if heir == id:
+            database.execute("UPDATE entry SET story_of = NULL, hidden = '' WHERE id = ?", [id])
+        else:
+            database.execute("UPDATE entry SET story_of = ? WHERE id = ?", [heir, id])
+    if heirs:
+        stale.mark_posts(database, heirs.values())
+        stale.mark_river(database)
+
+
+_ORPHANS = """
+SELECT twin.id, twin.story_of FROM entry AS twin
+JOIN feed AS own ON own.id = twin.feed_id AND own.removed_at IS NULL
+JOIN entry AS shown ON shown.id = twin.story_of JOIN feed ON feed.id = shown.feed_id
+WHERE twin.story_of IS NOT NULL AND (shown.hidden <> '' OR feed.removed_at IS NOT NULL) ORDER BY twin.id
+"""
+
+
+def ids_of(database: Database, feed_id: int, guids: Iterable[str]) -> list[int]:
+    """Return the ids of a feed's entries that have these guids."""
+    found = []
+    for guid in guids:
+        row = database.execute("SELECT id FROM entry WHERE feed_id = ? AND guid = ?", [feed_id, guid]).fetchone()
+        if row:
+            found.append(int(row[0]))
+    return found
+
+
+def bury(database: Database, id: int, now: datetime) -> None:
+    """Delete an entry for good, and see to it that no feed brings it back; inside a transaction."""
+    names = database.execute(
+        "SELECT guid, url_key FROM entry WHERE id = ? UNION SELECT guid, url_key FROM alias WHERE entry_id = ?",
+        [id, id],
+    ).fetchall()
+    digests = {_digest(database, name) for guid, url_key in names for name in (guid, url_key) if name}
+    database.conn.executemany(
+        "INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", ((digest, to_text(now)) for digest in digests)
+    )
+    stale.mark_posts(database, [id])
+    stale.mark_river(database)
+    database.execute("UPDATE entry SET hidden = ? WHERE id = ?", [REMOVED, id])
+    show_orphans(database)
+    database.execute("DELETE FROM entry WHERE id = ?", [id])
+
+
+def is_buried(database: Database, guid: str, url: str) -> bool:
+    """Tell whether an entry was purged, under its guid or its address."""
+    return any(
+        database.execute("SELECT 1 FROM tombstone WHERE digest = ?", [_digest(database, name)]).fetchone()
+        for name in (guid, canonical(url))
+        if name
+    )
+
+
+def has_graves(database: Database) -> bool:
+    """Tell whether anything was ever purged."""
+    return database.execute("SELECT 1 FROM tombstone LIMIT 1").fetchone() is not None
+
+
+def _digest(database: Database, name: str) -> bytes:
+    salt = database.execute("SELECT value FROM note WHERE name = 'salt'").fetchone()[0]
+    return hashlib.blake2b(name.encode("utf-8", "replace"), key=str(salt).encode(), digest_size=16).digest()

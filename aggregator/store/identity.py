@@ -1,0 +1,67 @@
+"""What it takes to know an entry again: stored entries as compared, their other names, and the same story elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from aggregator.model import ReadEntry
+from aggregator.sameness import Alias, Old
+from aggregator.store.connection import to_instant, to_text
+from aggregator.urls import canonical
+
+# Older entries than so many of one feed are not compared any more.
+_MOST_COMPARED = 2_000
+
+
+def old_entries(database: Database, feed_id: int) -> list[Old]:
+    """Return the newest stored entries of a feed, as they are compared with unseen ones."""
+    rows = database.execute(
+        f"SELECT {_OLD} FROM entry WHERE feed_id = ? ORDER BY id DESC LIMIT ?", [feed_id, _MOST_COMPARED]
+    ).fetchall()
+    return [_old(row) for row in rows]
+
+
+def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old]:
+    """Return shown posts of other feeds that have an entry's address or its text."""
+    rows = database.execute(_STORIES, [canonical(entry.url) or None, feed_id, entry.fingerprint, feed_id]).fetchall()
+    return [_old(row) for row in rows]
+
+
+_OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint"
+_STORIES = f"""
+SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = ''
+UNION
+SELECT {_OLD} FROM entry WHERE fingerprint = ? AND fingerprint <> x'' AND feed_id <> ? AND hidden = ''
+LIMIT 20
+"""
+
+
+def add_aliases(database: Database, feed_id: int, aliases: Mapping[str, Alias], now: datetime) -> None:
+    """Store other names of entries, each with the address that the entry had so far; inside a transaction."""
+    database.conn.executemany(
+        "INSERT INTO alias SELECT ?, ?, url_key, id, ?, ? FROM entry WHERE id = ?"
+        " ON CONFLICT (feed_id, guid) DO NOTHING",
+        ((feed_id, guid, alias.why, to_text(now), alias.entry_id) for guid, alias in aliases.items()),
+    )
+
+
+def names_present(database: Database, feed_id: int, present: Collection[str]) -> set[str]:
+    """Return the first guids of a feed's entries that it holds under other ones."""
+    rows = database.execute(
+        "SELECT entry.guid, alias.guid FROM alias JOIN entry ON entry.id = entry_id WHERE alias.feed_id = ?", [feed_id]
+    ).fetchall()
+    return {first for first, other in rows if other in present}
+
+
+def aliases_of(database: Database, entry_id: int) -> list[tuple[str, str]]:
+    """Return the other guids of an entry, each with by what it was known again."""
+    rows = database.execute("SELECT guid, why FROM alias WHERE entry_id = ? ORDER BY made_at", [entry_id]).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def _old(row: tuple[int, str, str, str, str | None, bytes]) -> Old:
+    id, guid, url_key, title, written_at, fingerprint = row
+    return Old(id, guid, url_key, title, to_instant(written_at), fingerprint)

@@ -1,0 +1,55 @@
+"""By what feeds are recognised, and which of them wait for the operator because they have changed too much."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from aggregator.model import Voice
+from aggregator.store.connection import to_text
+
+
+def voice(database: Database, feed_id: int) -> tuple[Voice, str]:
+    """Return how a feed sounded when it was last believed, and why it is in quarantine, "" when it isn't."""
+    row = database.execute("SELECT voice, quarantine FROM feed WHERE id = ?", [feed_id]).fetchone()
+    if row is None or not row[0]:
+        return Voice(), row[1] if row else ""
+    found = json.loads(row[0])
+    return Voice(**{**found, "words": frozenset(found["words"])}), row[1]
+
+
+def record_voice(database: Database, feed_id: int, heard: Voice) -> None:
+    """Store how a feed sounds, and lift its quarantine; inside a transaction."""
+    text = json.dumps(
+        {
+            "title": heard.title,
+            "host": heard.host,
+            "generator": heard.generator,
+            "language": heard.language,
+            "words": sorted(heard.words),
+        }
+    )
+    database.execute(
+        "UPDATE feed SET voice = ?, quarantine = '' WHERE id = ? AND (voice <> ? OR quarantine <> '')",
+        [text, feed_id, text],
+    )
+
+
+def quarantine(database: Database, feed_id: int, why: str) -> None:
+    """Let nothing new of a feed be shown until the operator releases it; inside a transaction."""
+    database.execute("UPDATE feed SET quarantine = ? WHERE id = ?", [why, feed_id])
+
+
+def release(database: Database, url: str, now: datetime) -> bool:
+    """Believe a feed again, as it is now, and poll it at once; inside a transaction. False for an unknown feed.
+
+    Its next body is read whatever it was, and sets the new voice. A retired feed is asked again, too.
+    """
+    released = database.execute(
+        "UPDATE feed SET quarantine = '', voice = '', body_hash = x'', etag = '', last_modified = '',"
+        " retired_at = NULL, gone_at = NULL, next_poll_at = ? WHERE url = ? AND removed_at IS NULL",
+        [to_text(now), url],
+    )
+    return bool(released.rowcount)

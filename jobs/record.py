@@ -1,0 +1,174 @@
+"""Store what one poll brought: which entries are new, which are old ones under new names, which are gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from aggregator import store
+from aggregator.filters import Filter, unwanted
+from aggregator.markup import plain
+from aggregator.model import DueFeed, Poll, PollState, ReadEntry, Reading
+from aggregator.sameness import (
+    SAME_AS,
+    WITHDRAWN,
+    Place,
+    is_same_story,
+    known_again,
+    places,
+    takeover,
+    vanished,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What an operator wants of one feed."""
+
+    include: tuple[Filter, ...] = ()
+    exclude: tuple[Filter, ...] = ()
+
+    def verdict(self, title: str, text: str, categories: Sequence[str]) -> str:
+        """Return why an entry isn't wanted, or ""."""
+        return unwanted(self.include, self.exclude, title, text, categories)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One feed's poll, ready to be stored; `is_whole` tells that the body held all that the feed has."""
+
+    feed: DueFeed
+    state: PollState
+    poll: Poll
+    reading: Reading | None = None
+    known: frozenset[str] = frozenset()
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of it: how much was stored, and what there is to tell."""
+
+    new: int = 0
+    edited: int = 0
+    told: str = ""
+    level: int = logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept of a feed: how many posts of a joining blog are shown, how many polls remembered, what is wanted."""
+
+    first_import: int
+    polls: int = 30
+    filters: dict[str, Filters] = field(default_factory=dict)
+
+
+def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) -> Recorded:
+    """Store one poll, whole; inside a transaction."""
+    feed, reading = polled.feed, polled.reading
+    store.feeds.record_state(database, feed.id, polled.state, is_good=polled.state.failures == 0)
+    if polled.state.status == 429:
+        store.feeds.hold_host(database, feed.address, polled.state.next_poll_at)
+    recorded = Recorded()
+    if reading is not None:
+        strange = _strange(database, feed, reading)
+        recorded = (
+            Recorded(told=strange, level=logging.ERROR) if strange else _read(database, polled, reading, keeping, now)
+        )
+    poll = replace(polled.poll, new_entries=recorded.new, edited_entries=recorded.edited)
+    store.polls.record(database, feed.id, poll, keeping.polls)
+    return recorded
+
+
+def _strange(database: Database, feed: DueFeed, reading: Reading) -> str:
+    """Put a feed that may be somebody else's now into quarantine, or lift it; return why."""
+    before, _ = store.voices.voice(database, feed.id)
+    if why := takeover(before, reading.voice):
+        store.voices.quarantine(database, feed.id, why)
+        return f"quarantined: {why}; nothing new of it is shown until: planet release {feed.url}"
+    if reading.voice.words:
+        store.voices.record_voice(database, feed.id, reading.voice)
+    return ""
+
+
+def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping, now: datetime) -> Recorded:
+    feed, filters = polled.feed, keeping.filters.get(polled.feed.url, Filters())
+    store.feeds.record_title(database, feed.id, reading.title, reading.home)
+    old = store.identity.old_entries(database, feed.id) if reading.entries or polled.known else []
+    fresh, changed = _apart(reading.entries, polled.known)
+    if store.gone.has_graves(database):
+        fresh = [entry for entry in fresh if not store.gone.is_buried(database, entry.guid, entry.url)]
+    aliases = known_again(fresh, old, set(reading.guids)) if old else {}
+    if aliases:
+        store.identity.add_aliases(database, feed.id, aliases, now)
+        changed += [entry for entry in fresh if entry.guid in aliases]
+        fresh = [entry for entry in fresh if entry.guid not in aliases]
+    first_import = keeping.first_import if feed.is_new else None
+    standing = _standing(database, feed, fresh, filters, now, first_import)
+    new = store.entries.add(database, feed.id, list(zip(fresh, standing, strict=True)), now)
+    edited = store.entries.edit(database, feed.id, changed)
+    if changed and (filters.include or filters.exclude):
+        store.entries.refilter(database, feed.id, filters.verdict)
+    removed = _gone(database, polled, reading, now)
+    if new or edited:
+        store.feeds.record_posting(database, feed.id)
+    remark = f"; {reading.remark}" if reading.remark else ""
+    withdrawn = f", {removed} withdrawn" if removed else ""
+    again = f", {len(aliases)} known again under new names" if aliases else ""
+    told = f"read: {len(reading.guids)} entries, {new} new, {edited} edited{again}{withdrawn}{remark}"
+    return Recorded(new, edited, told)
+
+
+def _standing(
+    database: Database,
+    feed: DueFeed,
+    fresh: Sequence[ReadEntry],
+    filters: Filters,
+    now: datetime,
+    first_import: int | None,
+) -> list[Place]:
+    """Where each new entry stands: those that are wanted first, so that they are the ones a joining blog shows."""
+    verdicts = [_verdict(filters, entry) for entry in fresh]
+    wanted = [entry for entry, why in zip(fresh, verdicts, strict=True) if not why]
+    of_wanted = iter(places(wanted, now, first_import=first_import))
+    standing = [Place(now, why) if why else next(of_wanted) for why in verdicts]
+    return [_beside(database, feed, entry, place, now) for entry, place in zip(fresh, standing, strict=True)]
+
+
+def _verdict(filters: Filters, entry: ReadEntry) -> str:
+    if not filters.include and not filters.exclude:
+        return ""
+    return filters.verdict(entry.title, plain(entry.html, is_html=True, longest=len(entry.html) + 1), entry.tags)
+
+
+def _beside(database: Database, feed: DueFeed, entry: ReadEntry, place: Place, now: datetime) -> Place:
+    """The place of an entry that another feed has brought already: behind that one."""
+    if place.hidden:
+        return place
+    for other in store.identity.stories_like(database, feed.id, entry):
+        if is_same_story(entry, other, now):
+            store.stale.mark_posts(database, [other.id])
+            return Place(place.shown_at, SAME_AS, story_of=other.id)
+    return place
+
+
+def _gone(database: Database, polled: Polled, reading: Reading, now: datetime) -> int:
+    """Note what the feed has lost, and take back what it withdraws; return how much that is."""
+    feed_id, present = polled.feed.id, set(reading.guids)
+    if polled.is_whole and not reading.remark and present:
+        old = store.identity.old_entries(database, feed_id)
+        held = present | store.identity.names_present(database, feed_id, present)
+        store.gone.note_missing(database, feed_id, held, vanished(old, held), now)
+    withdrawn = [guid for guid in reading.deleted if guid not in present]
+    return store.gone.remove(database, store.gone.ids_of(database, feed_id, withdrawn), WITHDRAWN)
+
+
+def _apart(entries: Sequence[ReadEntry], known: frozenset[str]) -> tuple[list[ReadEntry], list[ReadEntry]]:
+    """New entries, oldest first so that ids grow with time, and known ones that changed."""
+    fresh = [entry for entry in entries if entry.guid not in known]
+    return list(reversed(fresh)), [entry for entry in entries if entry.guid in known]

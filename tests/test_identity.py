@@ -1,0 +1,373 @@
+"""Entries that come back under other names, from two feeds, or not at all: over HTTP on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from html import escape
+
+import pytest
+from linkbacks.decisions import Accepted
+
+from aggregator import store
+from tests.builders import NOON, hours_ago
+from tests.farm import Farm, Reply
+from tests.world import World
+
+Worlds = Callable[..., World]
+WORDS = "one two three four five six seven eight nine ten eleven twelve more words than twenty of them here and there"
+
+
+def channel(*items: tuple[str, str, str, datetime], title: str = "A blog", more: str = "", text: str = "") -> Reply:
+    """A feed of (guid, address, title, date)."""
+    body = "".join(
+        f"<item><guid isPermaLink='false'>{escape(guid)}</guid><link>{escape(url)}</link><title>{escape(name)}</title>"
+        f"<pubDate>{format_datetime(at)}</pubDate><description>{escape(text or f'About {name}: {WORDS}')}</description>"
+        "</item>"
+        for guid, url, name, at in items
+    )
+    return Reply(f'<rss version="2.0"><channel><title>{title}</title>{more}{body}</channel></rss>'.encode())
+
+
+# -- published again ---------------------------------------------------------------------------------
+
+
+def test_a_feed_that_is_published_again_floods_nobody(world: Worlds, web: Farm) -> None:
+    def posts(guid: str, at: datetime) -> list[tuple[str, str, str, datetime]]:
+        return [(f"{guid}{n}", f"{web.url}/p/{n}", f"Post {n}", at - timedelta(days=n)) for n in range(10)]
+
+    web.routes["/feed"] = channel(*posts("old:", hours_ago(30)))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    before = here.titles()
+    web.routes["/feed"] = channel(*posts("new:", NOON))
+
+    summary = here.later(hours=2).poll()
+    again = here.later(hours=2).poll()
+
+    assert (summary.new_entries, again.new_entries) == (0, 0)
+    assert here.titles() == before
+    assert "known by the same address" in here.explain(f"{web.url}/p/1")
+
+
+def test_a_blog_that_moves_its_posts_is_known_by_their_texts(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/?p=1", "On FHIR", hours_ago(30)))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    here.publish()
+    permalink = here.database.execute("SELECT id, slug FROM entry").fetchall()
+    web.routes["/feed"] = channel(("x", f"{web.url}/on-fhir/", "On FHIR", NOON))
+
+    summary = here.later(hours=2).poll()
+
+    assert summary.new_entries == 0
+    assert here.database.execute("SELECT id, slug FROM entry").fetchall() == permalink
+    source = web.html("/reply", "")
+    for target in (f"{web.url}/?p=1", f"{web.url}/on-fhir/"):
+        assert isinstance(here.ping(f"{source}?{target[-3:]}", target), Accepted)
+
+
+def test_an_edit_under_the_new_name_reaches_the_post(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", NOON))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = channel(("2", f"{web.url}/1", "One", NOON))
+    here.later(hours=2).poll()
+    web.routes["/feed"] = channel(("2", f"{web.url}/1", "One, edited", NOON))
+
+    summary = here.later(hours=2).poll()
+
+    assert (summary.new_entries, summary.updated_entries) == (0, 1)
+    assert here.titles() == ["One, edited"]
+
+
+def test_a_new_date_alone_is_no_edit(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", hours_ago(5)))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", NOON))
+
+    summary = here.later(hours=2).poll()
+
+    assert (summary.fetched, summary.new_entries, summary.updated_entries) == (1, 0, 0)
+
+
+def test_a_change_that_nobody_can_see_is_no_edit(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", NOON), text="<p class='a'>Hello</p><script>1</script>")
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", NOON), text="<p class='b'>Hello</p><script>2</script>")
+
+    summary = here.later(hours=2).poll()
+
+    assert (summary.fetched, summary.updated_entries) == (1, 0)
+
+
+# -- one story, two feeds ----------------------------------------------------------------------------
+
+
+def test_the_same_story_from_two_feeds_is_shown_once_with_both_named(world: Worlds, web: Farm) -> None:
+    story = ("1", f"{web.url}/story", "A story", NOON)
+    web.routes["/a"] = channel(story, title="Blog A")
+    web.routes["/b"] = Reply(status=503)
+    here = world(f"{web.url}/a", f"{web.url}/b")
+    here.poll()
+    web.routes["/b"] = channel(story, ("2", f"{web.url}/other", "Another", hours_ago(1)), title="Blog B")
+
+    here.later(hours=2).poll()
+    here.publish()
+
+    assert here.titles() == ["A story", "Another"]
+    assert "also from <a" in here.page()
+    assert "The same story came from <a" in here.post("A story")
+    assert "Blog B" in here.post("A story")
+    assert "shown once for two blogs" in here.explain(f"{web.url}/b")
+
+
+def test_a_story_stays_when_one_of_its_two_feeds_leaves(world: Worlds, web: Farm) -> None:
+    for path in ("/a", "/b"):
+        web.routes[path] = channel(("1", f"{web.url}/story", "A story", NOON), title=f"Blog {path}")
+    here = world(f"{web.url}/a", f"{web.url}/b")
+    here.poll()
+    [(shown,)] = here.database.execute(
+        "SELECT feed.url FROM feed JOIN entry ON feed_id = feed.id WHERE hidden = ''"
+    ).fetchall()
+    [other] = {f"{web.url}/a", f"{web.url}/b"} - {shown}
+
+    here.configure(world(other).planet)
+
+    assert here.titles() == ["A story"]
+
+
+# -- taken over --------------------------------------------------------------------------------------
+
+
+def spam(web: Farm, count: int = 10) -> Reply:
+    items = "".join(
+        f"<item><guid isPermaLink='false'>s{n}</guid><link>http://casino.test/{n}</link><title>Jackpot {n}</title>"
+        f"<description>{' '.join(f'jackpot{word}bonus' for word in _letters(n))}</description></item>"
+        for n in range(count)
+    )
+    head = "<title>Best Casino</title><generator>SpamPress</generator><language>id</language>"
+    return Reply(f'<rss version="2.0"><channel>{head}{items}</channel></rss>'.encode())
+
+
+def _letters(number: int) -> list[str]:
+    return [f"{chr(97 + number)}{chr(97 + letter)}" for letter in range(20)]
+
+
+def jane(web: Farm, *more: int) -> Reply:
+    head = "<generator>WordPress</generator><language>en</language>"
+    posts = [(f"j{n}", f"{web.url}/{n}", f"Post {n}", hours_ago(n)) for n in (*range(3, 8), *more)]
+    return channel(*posts, title="Jane on FHIR", more=head)
+
+
+def test_a_feed_that_is_taken_over_is_quarantined_and_its_good_posts_stay(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = jane(web)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    before = here.titles()
+    web.routes["/feed"] = spam(web)
+
+    summary = here.later(hours=2).poll()
+
+    assert summary.new_entries == 0
+    assert here.titles() == before
+    assert here.health().health == "quarantined"
+    assert "Best Casino" in here.problem()
+    assert "planet release" in here.health().advice
+    assert here.later(hours=2).poll().new_entries == 0
+
+
+def test_a_quarantine_ends_when_the_blog_is_itself_again(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = jane(web)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = spam(web)
+    here.later(hours=2).poll()
+    web.routes["/feed"] = jane(web, 1)
+
+    here.later(hours=2).poll()
+
+    assert here.health().health == "healthy"
+    assert "Post 1" in here.titles()
+
+
+def test_a_released_feed_is_believed_as_it_is(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = jane(web)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = spam(web)
+    here.later(hours=2).poll()
+
+    with store.transaction(here.database):
+        store.voices.release(here.database, f"{web.url}/feed", here.now)
+    here.poll()
+
+    assert here.health().health == "healthy"
+    assert "Jackpot 1" in here.titles()
+
+
+# -- gone --------------------------------------------------------------------------------------------
+
+
+def posts(web: Farm, *numbers: int, more: str = "") -> Reply:
+    return channel(*((f"g{n}", f"{web.url}/{n}", f"Post {n}", hours_ago(n)) for n in numbers), more=more)
+
+
+def test_a_post_that_is_gone_at_its_source_goes_here(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = posts(web, 1, 2, 3)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    here.publish()
+    page = next(path for path in here.planet.public.glob("posts/*/index.html") if "Post 2" in path.read_text("utf-8"))
+    web.routes["/feed"] = posts(web, 1, 3)
+
+    here.later(hours=2).poll()
+    once = here.recheck()
+    here.later(hours=2).poll()
+    twice = here.recheck()
+    here.publish()
+
+    assert (once, twice) == (0, 1)
+    assert here.titles() == ["Post 1", "Post 3"]
+    assert not page.exists()
+    assert "Post 2" not in here.page() + here.page("feed.atom")
+    assert WORDS not in str(here.database.execute("SELECT html, title FROM entry WHERE guid = 'g2'").fetchall())
+    assert "removed at its source" in here.explain(f"{web.url}/2")
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_a_post_that_only_left_its_feed_stays(world: Worlds, web: Farm, status: int) -> None:
+    web.routes["/feed"] = posts(web, 1, 2, 3)
+    web.routes["/2"] = Reply(b"still here", status)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = posts(web, 1, 3)
+
+    for _ in range(4):
+        here.later(hours=2).poll()
+        here.recheck()
+
+    assert "Post 2" in here.titles()
+    assert [seen.path for seen in web.seen].count("/2") == 1
+
+
+def test_posts_that_grew_too_old_for_the_feed_are_not_looked_for(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = posts(web, 2, 3, 4)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = posts(web, 1, 2)
+
+    for _ in range(3):
+        here.later(hours=2).poll()
+        here.recheck()
+
+    assert len(here.titles()) == 4
+    assert {seen.path for seen in web.seen} == {"/feed"}
+
+
+def test_a_cut_off_feed_has_lost_nothing(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = posts(web, 1, 2, 3)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    whole = web.routes["/feed"]
+    assert isinstance(whole, Reply)
+    web.routes["/feed"] = Reply(posts(web, 3, 2).body[:-60])
+
+    for _ in range(3):
+        here.later(hours=2).poll()
+
+    assert here.recheck() == 0
+    assert {seen.path for seen in web.seen} == {"/feed"}
+
+
+def test_a_removed_post_that_comes_back_is_shown_again(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = posts(web, 1, 2, 3)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = posts(web, 1, 3)
+    for _ in range(2):
+        here.later(hours=2).poll()
+    here.recheck()
+    web.routes["/feed"] = posts(web, 1, 2, 3)
+
+    here.later(hours=2).poll()
+
+    assert here.titles() == ["Post 1", "Post 2", "Post 3"]
+
+
+def test_a_withdrawn_entry_goes_at_once(world: Worlds, web: Farm) -> None:
+    entry = "<entry><id>{0}</id><title>{0}</title><updated>2026-11-22T10:00:00Z</updated><content>x</content></entry>"
+    deleted = (
+        '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="urn:2" when="2026-11-22T11:00:00Z"/>'
+    )
+    feed = '<feed xmlns="http://www.w3.org/2005/Atom"><id>f</id><title>F</title>{}</feed>'
+    web.routes["/feed"] = Reply(feed.format(entry.format("urn:1") + entry.format("urn:2")).encode())
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = Reply(feed.format(entry.format("urn:1") + deleted).encode())
+
+    here.later(hours=2).poll()
+
+    assert here.titles() == ["urn:1"]
+
+
+def test_a_purged_entry_never_comes_back(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = posts(web, 1, 2)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    id = here.database.execute("SELECT id FROM entry WHERE guid = 'g1'").fetchone()[0]
+    with store.transaction(here.database):
+        store.gone.bury(here.database, id, here.now)
+
+    for reply in (posts(web, 1, 2, 3), channel(("other", f"{web.url}/1", "Post 1", NOON))):
+        web.routes["/feed"] = reply
+        here.later(hours=2).poll()
+
+    assert "Post 1" not in here.titles()
+    dump = "\n".join(here.database.conn.iterdump())
+    assert "Post 1" not in dump
+
+
+# -- filters -----------------------------------------------------------------------------------------
+
+
+def test_filters_decide_what_of_a_feed_is_shown(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(
+        *((str(n), f"{web.url}/{n}", title, hours_ago(n)) for n, title in enumerate(["FHIR now", "Garden", "FHIR ad"])),
+        text="x",
+    )
+    table = f'\n[[feeds]]\nurl = "{web.url}/feed"\ninclude = ["FHIR"]\nexclude = ["title: ad"]\n'
+    here = world(table)
+
+    here.poll()
+
+    assert here.titles() == ["FHIR now"]
+    assert "not included by the filters" in here.explain(f"{web.url}/1")
+    assert "'title: ad'" in here.explain(f"{web.url}/2")
+
+
+def test_changed_filters_take_effect_on_what_is_stored(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "FHIR", NOON), ("2", f"{web.url}/2", "Garden", hours_ago(1)))
+    here = world(f"{web.url}/feed")
+    here.poll()
+
+    here.configure(world(f'\n[[feeds]]\nurl = "{web.url}/feed"\nexclude = ["Garden"]\n').planet)
+    excluded = here.titles()
+    here.configure(world(f"{web.url}/feed").planet)
+
+    assert excluded == ["FHIR"]
+    assert here.titles() == ["FHIR", "Garden"]
+
+
+def test_an_edit_may_make_a_post_unwanted(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "News", NOON))
+    here = world(f'\n[[feeds]]\nurl = "{web.url}/feed"\nexclude = ["sponsored"]\n')
+    here.poll()
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "Sponsored news", NOON))
+
+    here.later(hours=2).poll()
+
+    assert here.titles() == []
