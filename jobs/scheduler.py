@@ -19,6 +19,7 @@ from aggregator.errors import ConfigBroken, PlanetError
 from aggregator.logs import counted
 from jobs import equipment
 from jobs.children import Children
+from jobs.comments import poll_comments
 from jobs.link import Linking
 from jobs.poll import Sweep
 from jobs.publish import publish
@@ -44,6 +45,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("verify", 0.5, hands.verify, config, stop),
         _Job("link", 0.5, hands.link, config, stop),
         _Job("publish", 0.5, hands.publish, config, stop),
+        _Job("comments", 30.0, hands.comments, config, stop),
         _Job("recheck", 60.0, hands.recheck, config, stop),
     ]
     scheduler = BackgroundScheduler(
@@ -115,6 +117,10 @@ class _Hands:
                 log.info("published %s", counted(changed, "file"))
 
         return publish_changes
+
+    def comments(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        engine, policy = stack.enter_context(equipment.engine_for(planet)), equipment.policy_for(planet)
+        return lambda: poll_comments(database, engine, self.children, policy, self.clock, self.stop.is_set)
 
     def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine = stack.enter_context(equipment.verifier_for(planet))

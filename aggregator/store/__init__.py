@@ -2,6 +2,7 @@
 
 from aggregator.store import (
     blocks,
+    comments,
     conversations,
     entries,
     feeds,
@@ -21,6 +22,7 @@ from aggregator.store.connection import FILE_NAME, named_errors, open_store, tra
 __all__ = [
     "FILE_NAME",
     "blocks",
+    "comments",
     "conversations",
     "entries",
     "feeds",

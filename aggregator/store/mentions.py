@@ -101,7 +101,7 @@ def recheck_member(database: Database, feed_id: int, at: datetime) -> None:
     database.execute(
         "UPDATE linkback SET recheck_at = ? WHERE (recheck_at IS NULL OR recheck_at > ?) AND id IN ("
         " SELECT id FROM linkback WHERE feed_id = ? AND status IN ('published', 'held')"
-        " ORDER BY received_at DESC LIMIT ?)",
+        " AND protocols <> '[\"comment\"]' ORDER BY received_at DESC LIMIT ?)",
         [to_text(at), to_text(at), feed_id, MOST_OF_A_MEMBER],
     )
 
@@ -109,7 +109,7 @@ def recheck_member(database: Database, feed_id: int, at: datetime) -> None:
 MOST_OF_A_MEMBER = 200
 _RECHECK = """
 UPDATE linkback SET recheck_at = :at
-WHERE status IN ('published', 'held') AND (recheck_at IS NULL OR recheck_at > :at)
+WHERE status IN ('published', 'held') AND protocols <> '["comment"]' AND (recheck_at IS NULL OR recheck_at > :at)
 """
 
 
@@ -217,7 +217,9 @@ def try_again(database: Database, id: int, at: datetime, problem: str) -> None:
 def sources_of(database: Database, entry_id: int) -> list[str]:
     """Return the addresses of the published linkbacks of a post, in order of time."""
     rows = database.execute(
-        "SELECT source FROM linkback WHERE entry_id = ? AND status = 'published' ORDER BY received_at, id", [entry_id]
+        "SELECT source FROM linkback WHERE entry_id = ? AND status = 'published' AND protocols <> '[\"comment\"]'"
+        " ORDER BY received_at, id",
+        [entry_id],
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -106,7 +106,11 @@ def _decide(
         database.execute("UPDATE linkback SET decision = ? WHERE id = ?", [decision, id])
         if row[0] != Status.PENDING:
             recheck_at = to_text(now) if status is Status.PUBLISHED else None
-            database.execute("UPDATE linkback SET status = ?, recheck_at = ? WHERE id = ?", [status, recheck_at, id])
+            database.execute(
+                "UPDATE linkback SET status = ?, recheck_at = CASE WHEN protocols <> '[\"comment\"]' THEN ? END"
+                " WHERE id = ?",
+                [status, recheck_at, id],
+            )
         _mark(database, {*before, *mentions.touched(database, id)})
     return decided
 

@@ -223,6 +223,11 @@ ALTER TABLE feed ADD COLUMN pinged_at TEXT;
 -- the content whose links are known
 ALTER TABLE entry ADD COLUMN linked_hash BLOB NOT NULL DEFAULT x'';
 CREATE INDEX entry_to_link ON entry (id) WHERE linked_hash <> content_hash;
+-- when its comment feed may be asked next, and the validators of the last answer
+ALTER TABLE entry ADD COLUMN comments_at TEXT NOT NULL DEFAULT '';
+ALTER TABLE entry ADD COLUMN comments_etag TEXT NOT NULL DEFAULT '';
+ALTER TABLE entry ADD COLUMN comments_modified TEXT NOT NULL DEFAULT '';
+CREATE INDEX entry_comments ON entry (comments_at) WHERE comments_feed <> '' AND hidden = '';
 CREATE TABLE outlink (
     entry_id      INTEGER NOT NULL REFERENCES entry (id) ON DELETE CASCADE,
     target_key    TEXT NOT NULL,
