@@ -24,7 +24,7 @@ from jobs.link import Linking
 from jobs.poll import Sweep
 from jobs.publish import publish
 from jobs.recheck import recheck
-from jobs.verify import Pace, Verification
+from jobs.verify import Pace, Verification, forget_blocked
 
 log = logging.getLogger("planet.work")
 
@@ -99,6 +99,7 @@ class _Hands:
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.verifier_for(planet)), equipment.policy_for(planet)
         pace = Pace()
+        forget_blocked(database, policy.block)
 
         def verify_claims() -> None:
             Verification(database, engine, self.children, policy, self.clock, self.stop.is_set, pace).run()

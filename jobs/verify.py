@@ -285,3 +285,12 @@ class Verification:
         problem = now_stands.problem
         log.info("%s%s", now_stands.status, f": {problem}" if problem else "", extra={"source": linkback.source})
         return 1
+
+
+def forget_blocked(database: Database, patterns: Sequence[str]) -> int:
+    """Remove what is stored of sources that the configuration blocks; return how many linkbacks there were."""
+    found = {id for pattern in patterns for id in store.moderation.matching(database, pattern)}
+    if not found:
+        return 0
+    with store.transaction(database):
+        return store.moderation.remove(database, sorted(found))

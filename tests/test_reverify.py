@@ -18,7 +18,7 @@ from aggregator import store
 from aggregator.cli import main
 from aggregator.model import Claim, Status
 from jobs import equipment
-from jobs.verify import Pace, Verification
+from jobs.verify import Pace, Verification, forget_blocked
 from tests.farm import Farm, Reply, farm
 from tests.world import World, feed_at
 
@@ -303,6 +303,14 @@ def test_a_block_removes_what_is_stored_and_refuses_what_comes(
     here.publish()
     assert "The answer" not in here.post("Question")
     assert isinstance(here.ping(source, target), Accepted)
+
+
+def test_a_block_in_the_configuration_removes_what_is_stored(here: World) -> None:
+    assert forget_blocked(here.database, ["127.0.0.9", "nobody.test/x"]) == 0
+    assert forget_blocked(here.database, ["127.0.0.2"]) == 1
+    here.publish()
+
+    assert "The answer" not in here.post("Question")
 
 
 def test_mistakes_of_an_operator_are_named(here: World) -> None:
