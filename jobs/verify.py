@@ -38,6 +38,8 @@ MOST_ATTEMPTS = 8
 # Anybody can claim links from anybody's host: what strangers cause there is little, and never two at once.
 STRANGERS = Allowance(burst=30, every=timedelta(seconds=10), rest=timedelta(seconds=1))
 MEMBERS = Allowance(burst=60, every=timedelta(seconds=1))
+# So many links of one stranger's host are shown under one post.
+MOST_OF_A_HOST = 10
 _PATIENCE = 0.2
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/*;q=0.5, application/json;q=0.4"
 
@@ -195,8 +197,17 @@ class Verification:
         if store.blocks.is_allowed(self._database, host_of(final_url)):
             return Status.PUBLISHED
         member = store.feeds.member_at(self._database, final_url)
-        is_own = linkback.feed_id is not None and canonical(final_url) == canonical(linkback.source)
-        return self._policy.status(is_member=is_own or (member is not None and member == linkback.feed_id))
+        is_there = bool(store.feeds.territory(self._database, linkback.feed_id))
+        is_own = is_there and canonical(final_url) == canonical(linkback.source)
+        is_member = is_own or (member is not None and member == linkback.feed_id)
+        worth = self._policy.status(is_member=is_member)
+        if worth is Status.PUBLISHED and not is_member and self._is_crowded(linkback):
+            return Status.HELD
+        return worth
+
+    def _is_crowded(self, linkback: PendingLinkback) -> bool:
+        """Tell whether a stranger's host has had its say under a post: the rest waits for the operator (attack A24)."""
+        return store.mentions.others_of_host(self._database, linkback.id) >= MOST_OF_A_HOST
 
     def _collect(self, *, wait_for_all: bool) -> int:
         settled = 0

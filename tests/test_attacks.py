@@ -274,6 +274,17 @@ def test_a24_variants_of_an_address_are_one_row(here: World, web: Farm) -> None:
     assert status_of(here) == {"pending": 1}
 
 
+def test_a24_one_host_does_not_fill_a_thread(here: World, web: Farm) -> None:
+    with farm("127.0.0.2") as stranger:
+        for number in range(12):
+            source = stranger.html(f"/x?n={number}", f'<title>X</title><a href="{web.url}/1">x</a>')
+            here.ping(source, f"{web.url}/1")
+        for _ in range(12):
+            here.verify()
+
+    assert status_of(here) == {"published": 10, "held": 2}
+
+
 def test_a25_the_planet_is_never_a_source_and_a_page_never_its_own(here: World, web: Farm) -> None:
     home = here.planet.masthead.url
 

@@ -59,6 +59,8 @@ def test_a_page_that_may_be_pinged_names_every_endpoint_once(here: Running) -> N
             assert re.findall('trackback:ping="([^"]+)"', html) == [
                 f"{here.url}trackback/{path.split('/')[1].split('-')[0]}"
             ]
+    redirect = requests.head(f"{here.url}{path.rstrip('/')}", allow_redirects=False, timeout=5)
+    assert (redirect.status_code, redirect.headers["X-Pingback"]) == (301, f"{here.url}xmlrpc")
     front = here.get()
     assert "X-Pingback" not in front.headers
     assert "Link" not in front.headers

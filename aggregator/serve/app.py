@@ -234,7 +234,11 @@ class App:
         if named and (whole := await self._whole_conversation(int(named[1]))):
             return RedirectResponse(f"{self._root}{whole}", status_code=302)
         if page is not None and request.method in ("GET", "HEAD"):
-            return RedirectResponse(f"{self._root}{path}/", status_code=301)
+            # A sender may ask with HEAD and not follow: the redirect of a permalink names the endpoints, too.
+            endpoints = {
+                name.decode(): value.decode() for name, value in self._pages.endpoints_of(f"{path}/index.html")
+            }
+            return RedirectResponse(f"{self._root}{path}/", status_code=301, headers=endpoints)
         if page is not None:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:

@@ -116,10 +116,13 @@ class Pages:
         if body is None:
             return None
         # Every page that may be pinged says so; the front page may not be.
-        extra = self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else []
-        page = page_of(name, body, extra=extra, is_frozen=name.startswith("static/"))
+        page = page_of(name, body, extra=self.endpoints_of(name), is_frozen=name.startswith("static/"))
         self._keep(name, page)
         return page
+
+    def endpoints_of(self, name: str) -> Headers:
+        """Return the headers that name the endpoints, for a page that may be pinged."""
+        return self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else []
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget files that have changed."""

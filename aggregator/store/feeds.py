@@ -250,8 +250,8 @@ def blogs(database: Database) -> list[Blog]:
 
 
 def territory(database: Database, id: int | None) -> str:
-    """Return the address under which pages are a member's own, or "" for a feed that there isn't."""
-    row = database.execute("SELECT territory FROM feed WHERE id = ?", [id]).fetchone()
+    """Return the address under which pages are a member's own, or "" for a feed that is not of the planet."""
+    row = database.execute("SELECT territory FROM feed WHERE id = ? AND removed_at IS NULL", [id]).fetchone()
     return str(row[0]) if row else ""
 
 

@@ -214,6 +214,18 @@ def try_again(database: Database, id: int, at: datetime, problem: str) -> None:
     database.execute("UPDATE linkback SET next_try_at = ?, problem = ? WHERE id = ?", [to_text(at), problem, id])
 
 
+def others_of_host(database: Database, id: int) -> int:
+    """Return how many other published linkbacks of the same host a linkback's post has."""
+    return int(database.execute(_OTHERS, [id]).fetchone()[0])
+
+
+_OTHERS = """
+SELECT count(*) FROM linkback AS own JOIN linkback AS other
+    ON other.entry_id = own.entry_id AND other.source_host = own.source_host AND other.id <> own.id
+WHERE own.id = ? AND other.status = 'published'
+"""
+
+
 def sources_of(database: Database, entry_id: int) -> list[str]:
     """Return the addresses of the published linkbacks of a post, in order of time."""
     rows = database.execute(

@@ -216,6 +216,8 @@ ALTER TABLE linkback ADD COLUMN checks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE linkback ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE linkback ADD COLUMN failing_since TEXT;
 ALTER TABLE linkback ADD COLUMN retractions INTEGER NOT NULL DEFAULT 0;
+DROP INDEX linkback_of_member;
+CREATE INDEX linkback_of_member ON linkback (feed_id) WHERE feed_id IS NOT NULL;
 CREATE INDEX linkback_to_recheck ON linkback (recheck_at) WHERE recheck_at IS NOT NULL;
 UPDATE linkback SET recheck_at = settled_at WHERE status IN ('published', 'held');
 -- when its blog last said that it changed
