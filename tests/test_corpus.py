@@ -1,4 +1,4 @@
-"""All real feeds of the shared corpus through a poll on loopback."""
+"""All real feeds of the shared corpus: read one by one against a pinned table, and through a poll on loopback."""
 
 from __future__ import annotations
 
@@ -10,13 +10,26 @@ from aggregator import store
 from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
+from tests import corpus
 from tests.builders import NOON, planet
 from tests.farm import Farm, Reply
 
-FEEDS = Path(__file__).parents[2] / "shared" / "corpus" / "real-feeds"
+FEEDS = corpus.FOLDER / "real-feeds"
+needs_corpus = pytest.mark.skipif(not FEEDS.exists(), reason="the corpus ../shared/corpus is not here")
 
 
-@pytest.mark.skipif(not FEEDS.exists(), reason="the corpus ../shared/corpus is not here")
+@needs_corpus
+@pytest.mark.filterwarnings("ignore")
+def test_every_real_feed_is_read_as_the_table_says() -> None:
+    expected = corpus.pinned()
+
+    found = {str(path.relative_to(corpus.FOLDER)): corpus.row(path) for path in corpus.files()}
+
+    assert len(found) == 840
+    assert found == expected
+
+
+@needs_corpus
 def test_every_real_feed_ends_as_entries_or_as_a_named_problem(tmp_path: Path, web: Farm) -> None:
     paths = sorted(path for path in FEEDS.rglob("*") if path.is_file())
     for number, path in enumerate(paths):

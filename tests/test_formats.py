@@ -154,6 +154,12 @@ def test_posts_that_share_one_guid_are_all_kept() -> None:
     assert len({entry.guid for entry in newest(feed_of(items).entries)}) == 10
 
 
+def test_posts_that_share_guid_and_address_are_told_by_their_titles() -> None:
+    items = "".join(f"<item><guid>x</guid><link>https://b.example/</link><title>{n}</title></item>" for n in "aab")
+
+    assert [entry.title for entry in newest(feed_of(items).entries)] == ["a", "b"]
+
+
 def test_of_two_versions_of_an_entry_the_later_one_counts() -> None:
     entry = "<entry><id>urn:1</id><title>{}</title><link href='https://b.example/1'/><updated>{}</updated></entry>"
     xml = entry.format("old", "2026-11-01T00:00:00Z") + entry.format("new", "2026-11-02T00:00:00Z")

@@ -44,8 +44,9 @@ def _moves(planet: Planet) -> list[Move]:
 
     if not (planet.data / store.FILE_NAME).exists():
         return []
+    configured = {feed.url for feed in planet.subscriptions}
     with opened(planet) as database:
-        return store.health.moves(database)
+        return [move for move in store.health.moves(database) if move.url in configured]
 
 
 def _fix(path: Path, moves: list[Move]) -> None:

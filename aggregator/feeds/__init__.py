@@ -90,19 +90,27 @@ def newest(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
 
 
 def _distinct(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
-    """One entry for each guid: the latest version of those that have one address, all of those that have several."""
-    addresses: dict[str, set[str]] = {}
-    for entry in entries:
-        addresses.setdefault(entry.guid, set()).add(entry.url)
+    """One entry for each guid: the latest of the versions of one entry, all of the entries that share a guid."""
+    named = [(entry.guid or _made_guid(entry), entry) for entry in entries]
+    alike: dict[str, list[ParsedEntry]] = {}
+    for guid, entry in named:
+        alike.setdefault(guid, []).append(entry)
     found: dict[str, ParsedEntry] = {}
-    for entry in entries:
-        # A guid that several posts share is none of them's own (every item "1", or the blog's address).
-        is_shared = len(addresses[entry.guid]) > 1 and entry.url
-        guid = _bounded(f"{entry.guid}|{entry.url}" if entry.guid and is_shared else entry.guid or _made_guid(entry))
+    for guid, entry in named:
+        if len(alike[guid]) > 1 and not _are_versions(alike[guid]):
+            # A name that several posts share is none of them's own (every item "1", or the blog's address).
+            guid = "|".join(dict.fromkeys(filter(None, (guid, entry.url, entry.title))))
+        guid = _bounded(guid)
         earlier = found.get(guid)
         if earlier is None or _is_later(entry, earlier):
             found[guid] = replace(entry, guid=guid)
     return list(found.values())
+
+
+def _are_versions(group: Sequence[ParsedEntry]) -> bool:
+    """Tell whether entries of one guid are one entry at several times. Source: RFC 4287 section 4.1.1."""
+    times = {entry.updated_at for entry in group}
+    return len({entry.url for entry in group}) == 1 and None not in times and len(times) == len(group)
 
 
 def _is_later(entry: ParsedEntry, other: ParsedEntry) -> bool:

@@ -49,7 +49,7 @@ _MONTH_OF = {beginning: number for number, names in enumerate(_MONTHS, 1) for be
 
 _ORDINAL = re.compile(r"(\d{4})-?(\d{3})")
 _ISO = re.compile(
-    r"([+-]?\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
+    r"([+-]?\d{4})(?:-(0?\d{1,2})(?:-(\d{1,2}))?)?"
     r"(?:\s*[T_ ]\s*(\d{1,2})(?::?(\d{1,2})(?::?(\d{1,2})(?:[.,:]\d+)?)?)?)?\s*(.*)",
     re.IGNORECASE,
 )
@@ -62,6 +62,8 @@ _OFFSET = re.compile(r"(?:\b(?:gmt|utc|ut))?\s*([+-])\s*(\d{1,2})\s*(?::?\s*(\d{
 _PLACE = re.compile(r"\b[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+)+")
 _NUMBERS = re.compile(r"(?<![\d.])(\d{1,4})\s*([./-])\s*(\d{1,2})\s*\2\s*(\d{1,4})(?!\d)")
 _EAST_ASIAN = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?")
+# Korean services write their own time and no zone.
+_KOREAN, _KOREA = re.compile(r"[\uac00-\ud7a3]"), timezone(timedelta(hours=9))
 _WORD = re.compile(r"[^\W\d_]+")
 _MONTH_FIRST = re.compile(r"^(?:\D*\s)?\d{1,2}/(?:1[3-9]|2\d|3[01])/\d{2,4}")
 _DAY_FIRST = re.compile(r"^(?:\D*\s)?(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{2,4}")
@@ -136,7 +138,7 @@ def _iso(text: str) -> datetime | None:
         return None
     rest = match[7].strip()
     if rest and not (
-        _PLACE.fullmatch(rest) or _OFFSET.fullmatch(rest) or rest.lower().strip("()") in _ZONES or _HALF.match(rest)
+        _PLACE.fullmatch(rest) or _OFFSET.fullmatch(rest) or rest.lower().strip("()") in _ZONES or _HALF.fullmatch(rest)
     ):
         return None
     time = (int(match[4] or 0), int(match[5] or 0), int(match[6] or 0))
@@ -148,11 +150,11 @@ def _iso(text: str) -> datetime | None:
 def _in_words(text: str, *, day_first: bool) -> datetime | None:
     half, rest = _HALF.search(text), text
     time: tuple[int, int, int] = (0, 0, 0)
-    zone: tzinfo = UTC
+    zone: tzinfo = _KOREA if _KOREAN.search(text) else UTC
     if clock := (_TIME.search(text) or _FOUR_DIGITS.search(text)):
         time = (int(clock[1]), int(clock[2]), int(clock[3] or 0) if clock.re is _TIME else 0)
         after = text[clock.end() :]
-        zone = _zone(_HALF.sub(" ", after))
+        zone = _zone(_HALF.sub(" ", after)) if _HALF.sub("", after).strip(" .") else zone
         rest = f"{text[: clock.start()]} {_OFFSET.sub(' ', after, count=1)}"
     day = _day(_HALF.sub(" ", rest), day_first=day_first)
     return _instant(*day, _of_day(time, half), zone) if day else None

@@ -55,11 +55,13 @@ def text_of(body: bytes, content_type: str) -> str:
 def _decoded(body: bytes, content_type: str) -> str:
     for mark, encoding in _MARKS:
         if body.startswith(mark):
-            return body[len(mark) :].decode(encoding, "replace")
+            errors = "windows-1252-where-invalid" if encoding == "utf-8" else "replace"
+            return body[len(mark) :].decode(encoding, errors)
     start = body[:64].lstrip(b" \t\r\n")
     for look, encoding in _STARTS:
         if look.match(start):
-            return body.decode(encoding, "replace")
+            named = _DECLARED.search(body[:1_000].decode(encoding, "replace").encode()) if encoding == "cp037" else None
+            return body.decode(_codec(named[1].decode()) or encoding if named else encoding, "replace")
     if b"\x1b$" in body:  # ISO-2022-JP is all ASCII bytes, so it passes for UTF-8
         return body.decode("iso2022_jp", "replace")
     try:

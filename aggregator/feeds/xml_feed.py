@@ -34,7 +34,7 @@ MOST_DELETED = 200
 _ILLEGAL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:0*(?:[0-8]|1[1245-9]|2[0-9]|3[01])|[xX]0*(?:[0-8bcBCeEfF]|1[0-9a-fA-F]));"
 )
-_NUMBER_DATE = re.compile(r"-{0,2}\d[\d-]{2,9}")
+_SHORT_ISO = re.compile(r"-{0,2}\d[\d-]{2,7}")
 _TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _DELETED = re.compile(r"""<(?:[\w.-]+:)?deleted-entry\b[^>]{0,500}?\bref\s*=\s*(?:"([^"]{1,1000})"|'([^']{1,1000})')""")
 _MAIL = re.compile(r"(?:mailto:)?[^\s<>()\[\],;:]+@[^\s<>()\[\],;:]+")
@@ -136,10 +136,9 @@ def _raw_dates(entry: Any) -> Iterator[str]:
 
 def _date(entry: Any, key: str, *, day_first: bool) -> Any:
     raw = dict.get(entry, key)
-    instant = read_date(raw, day_first=day_first)
-    if instant is None and isinstance(raw, str) and _NUMBER_DATE.fullmatch(raw.strip()):
-        return from_struct(dict.get(entry, f"{key}_parsed"))  # the short forms of ISO 8601
-    return instant
+    if isinstance(raw, str) and _SHORT_ISO.fullmatch(raw.strip()):
+        return from_struct(dict.get(entry, f"{key}_parsed"))  # 031231 and the like, of which feedparser knows all
+    return read_date(raw, day_first=day_first)
 
 
 def _author(element: Any) -> str:
