@@ -28,6 +28,8 @@ log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
 MOST_LINES = 5
+# A commit waits this long for the next ping: in a flood, many more share it.
+GATHER_FOR = 0.001
 # WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
 WAIT_FOR_LOCK = 1.0
 # How many strangers' links one client may have stored: a blog that pings all links of a long post is well within.
@@ -116,7 +118,7 @@ class Intake:
             if len(batch) == MOST_AT_ONCE:
                 return True
             try:
-                item = self._queue.get_nowait()
+                item = self._queue.get(timeout=GATHER_FOR)
             except queue.Empty:
                 return True
         return False
