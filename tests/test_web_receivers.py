@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import threading
 import xmlrpc.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.farm import Farm, Reply, eventually
+from tests.farm import Farm, Reply, Seen, eventually
 from tests.test_processes import Running
 from tests.test_receivers import FROM_WORDPRESS
 
@@ -248,3 +250,36 @@ def test_a_blogger_tests_a_ping_step_by_step(here: Running) -> None:
     assert "no such page" in missing
     assert "fault 0" in elsewhere
     assert send(here, "test-ping", source="x").status_code == 400
+
+
+def test_a_blog_like_wordpress_publishes_edits_and_unlinks(tmp_path: Path, web: Farm) -> None:
+    """What a WordPress of one worker does: it can't serve its page while it pings, and never says that a link went."""
+    planet = Running(tmp_path, web, title="Question")
+    try:
+        eventually(planet.has("Question"))
+        target = f"{planet.url}{post_page(planet)}"
+        free = threading.Event()
+        pages = {"/hello": f'<title>Hello</title><p>I answer <a href="{target}">this</a>.</p>'}
+
+        def serve(seen: Seen) -> Reply:
+            free.wait(10)
+            return Reply(pages[seen.path].encode(), headers={"Content-Type": "text/html; charset=UTF-8"})
+
+        web.routes["/hello"] = serve
+        endpoint = requests.head(target, timeout=2).headers["X-Pingback"]
+        body = xmlrpc.client.dumps((f"{web.url}/hello", target), "pingback.ping")
+        first = requests.post(endpoint, data=body.encode(), headers={"Content-Type": "text/xml"}, timeout=3)
+        free.set()
+        again = requests.post(endpoint, data=body.encode(), headers={"Content-Type": "text/xml"}, timeout=3)
+
+        assert "<string>Thank you" in first.text
+        assert "<int>48</int>" in again.text
+        eventually(planet.has("Hello", post_page(planet)), seconds=40)
+        pages["/hello"] = "<title>Hello</title><p>I have nothing to say.</p>"
+        told = xmlrpc.client.dumps(
+            ("Clinic &amp; Code", f"{web.url}/", f"{web.url}/feed/"), "weblogUpdates.extendedPing"
+        )
+        requests.post(endpoint, data=told.encode(), headers={"Content-Type": "text/xml"}, timeout=3)
+        eventually(lambda: "Hello" not in planet.get(post_page(planet)).text, seconds=40)
+    finally:
+        planet.end()
