@@ -34,6 +34,9 @@ GATHER_FOR = 0.001
 WAIT_FOR_LOCK = 1.0
 # How many strangers' links one client may have stored: a blog that pings all links of a long post is well within.
 OF_A_CLIENT = Allowance(burst=100, every=timedelta(seconds=2))
+# So many verifications may wait; beyond that, members' pings are stored and strangers' are not.
+MOST_WAITING = 100_000
+COUNT_EVERY = timedelta(seconds=10)
 
 T = TypeVar("T")
 # What is done in the intake's thread, inside its transaction.
@@ -54,6 +57,8 @@ class Intake:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._database: Database | None = None
         self._decided: list[tuple[Claim, Decision]] = []
+        self._counted_at: datetime | None = None
+        self._waiting = 0
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()
 
@@ -96,7 +101,17 @@ class Intake:
         return decision
 
     def _may_send(self, claim: Claim) -> bool:
+        """Tell whether a stranger's claim is stored: the queue has room, and its client has not sent too many."""
+        if self._is_full(claim.received_at):
+            return False
         return not claim.client or self._is_exempt(claim.client) or self._budget.take(claim.client, claim.received_at)
+
+    def _is_full(self, now: datetime) -> bool:
+        assert self._database is not None
+        if self._counted_at is None or now - self._counted_at > COUNT_EVERY:
+            self._counted_at = now
+            self._waiting = store.mentions.counts_pending(self._database, MOST_WAITING)
+        return self._waiting >= MOST_WAITING
 
     def _run(self) -> None:
         is_open = True
