@@ -10,6 +10,8 @@ from aggregator.model import PollState, Quiet
 
 FIRST_PAUSE = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(hours=24)
+# From so many failures on a feed is asked once a day at most.
+DAILY = 5
 # A feed that has failed for as long as this is asked once a week: it is never given up.
 LONG_LOST = timedelta(days=14)
 LOST_PAUSE = timedelta(days=7)

@@ -20,7 +20,7 @@ from aggregator.outbound import Answer, Engine, Outcome, Request
 from aggregator.store.comments import CommentFeed
 from aggregator.urls import host_of, is_blocked
 from jobs.children import Children, result
-from jobs.poll import ACCEPT
+from jobs.outcomes import ACCEPT
 from jobs.verify import Policy
 
 log = logging.getLogger("planet.comments")

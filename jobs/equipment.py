@@ -7,7 +7,7 @@ from aggregator.config import Planet
 from aggregator.filters import Filter
 from aggregator.outbound import Engine, Guard
 from aggregator.site import Renderer
-from jobs.poll import Terms
+from jobs.outcomes import Terms
 from jobs.record import Filters, Keeping
 from jobs.verify import Policy
 

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.cadence import Bounds, after_failure, after_success, outside
-from aggregator.content_coding import ACCEPTED
+from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
 from aggregator.feeds import read
-from aggregator.feeds.discovery import usual_places
-from aggregator.freshness import LONGEST_FRESH, fresh_for, retry_after
-from aggregator.model import DueFeed, Poll, PollState, PollSummary, Reading
+from aggregator.model import DueFeed, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
-from aggregator.whereabouts import after_answer, after_gone, after_lost
+from jobs import search
 from jobs.children import Children, result
-from jobs.record import Keeping, Polled, Recorded, record
+from jobs.outcomes import DELTA, Terms, digest, failed, history, reason, renewed, request, well
+from jobs.record import Polled, Recorded, record
 
 log = logging.getLogger("planet.poll")
 
-ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9,"
-    " application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
-)
 # Bodies that wait for a child are kept in memory; beyond this no new request is begun.
 MOST_WAITING_BYTES = 50_000_000
-# The page itself is the sixth request.
-MOST_PLACES = 5
 BATCH = 50
 LONGEST_WAIT = timedelta(seconds=0.5)
 _PATIENCE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How this sweep is done."""
-
-    bounds: Bounds
-    timeout: timedelta
-    max_bytes: int
-    keeping: Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +61,7 @@ class Sweep:
         self._clock = clock
         self._until = until
         self._reading: dict[Future[Reading], _Reading] = {}
-        self._pages: list[Search] = []
+        self._pages: list[search.Search] = []
         self._done: list[Polled] = []
         self._taken: set[int] = set()
         self._waits_since = clock()
@@ -100,8 +80,8 @@ class Sweep:
             before = self._summary.feeds
             with closing(self._engine.sweep(self._take)) as sweep:
                 for landed in sweep:
-                    for request, outcome in landed:
-                        self._land(request, outcome)
+                    for asked, outcome in landed:
+                        self._land(asked, outcome)
                     self._collect(wait_for_all=False)
                     self._record_if_worth_it()
                     on_progress(self._summary)
@@ -123,10 +103,10 @@ class Sweep:
         crowded = self._engine.crowded_hosts()
         feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._taken, crowded=crowded)
         self._taken.update(feed.id for feed in feeds)
-        return [_request(feed, self._terms) for feed in feeds]
+        return [request(feed.address, feed, self._terms, feed.state) for feed in feeds]
 
-    def _land(self, request: Request, outcome: Outcome) -> None:
-        feed = request.key
+    def _land(self, asked: Request, outcome: Outcome) -> None:
+        feed = asked.key
         assert isinstance(feed, DueFeed)
         if isinstance(outcome, NoAnswer) and outcome.kind == "spared":
             # It stays marked as under way in this sweep: by its end the host's rest is written down.
@@ -135,27 +115,22 @@ class Sweep:
             self.unreachable += outcome.kind == "unreachable"
             self._fail(feed, outcome, outcome.reason)
         elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
-            self._unchanged(feed, _renewed(feed.state, outcome), outcome)
-        elif outcome.status not in (200, 203, 226):
-            self._fail(feed, outcome, _reason(outcome))
+            self._unchanged(feed, renewed(feed.state, outcome), outcome)
+        elif outcome.status not in (200, 203, DELTA):
+            self._fail(feed, outcome, reason(outcome))
         else:
-            digest = hashlib.blake2b(outcome.body, digest_size=16).digest()
-            state = _renewed(replace(feed.state, body_hash=digest), outcome)
-            if digest == feed.state.body_hash:
+            state = renewed(replace(feed.state, body_hash=digest(outcome.body)), outcome)
+            if state.body_hash == feed.state.body_hash:
                 self._unchanged(feed, state, outcome)
             else:
                 self._read(feed, state, outcome)
 
     def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         known = store.entries.known_hashes(self._database, feed.id)
-        future = self._begin_reading(answer, known)
+        sent = (answer.body, answer.coding, answer.content_type, answer.url)
+        future = self._children.submit(read, *sent, known, self._terms.max_bytes)
         # The body has gone to the child; what is kept of the answer is small.
         self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), len(answer.body))
-
-    def _begin_reading(self, answer: Answer, known: Mapping[str, bytes]) -> Future[Reading]:
-        return self._children.submit(
-            read, answer.body, answer.coding, answer.content_type, answer.url, known, self._terms.max_bytes
-        )
 
     def _collect(self, *, wait_for_all: bool) -> None:
         while self._reading:
@@ -170,9 +145,9 @@ class Sweep:
         try:
             reading = result(future)
         except PageInstead as error:
-            if begun.feed.is_new and not begun.feed.state.body_hash:
-                self._pages.append(Search(begun.feed, begun.answer, places_to_look(begun.answer.url, error.feeds)))
-            else:  # it was a feed once: what is at its address now may be anybody's
+            if _may_be_searched(begun.feed):
+                self._pages.append(search.begin(begun.feed, begun.answer, error.feeds))
+            else:
                 self._fail(begun.feed, begun.answer, str(error), size=begun.size)
         except (FeedUnreadable, BodyRefused, ChildStopped) as error:
             self._fail(begun.feed, begun.answer, str(error), size=begun.size)
@@ -182,52 +157,26 @@ class Sweep:
             self._good(begun, reading)
 
     def _search_pages(self) -> None:
-        """Look for the feeds of the web pages that were given as feeds: all pages at once, one place of each a time."""
-        while self._pages and not self._until():
-            searches, self._pages = self._pages, []
-            with closing(self._engine.sweep(_one_by_one([self._look(search) for search in searches]))) as sweep:
-                for landed in sweep:
-                    for request, outcome in landed:
-                        assert isinstance(request.key, Search)
-                        self._found(request.key, outcome)
-                    if self._until():
-                        break
-
-    def _look(self, search: Search) -> Request:
-        return Request(
-            url=search.places[0],
-            key=search,
-            headers=(("Accept", ACCEPT), ("Accept-Encoding", ACCEPTED)),
-            seconds=self._terms.timeout.total_seconds(),
-            max_bytes=self._terms.max_bytes,
-        )
-
-    def _found(self, search: Search, outcome: Outcome) -> None:
-        feed = search.feed
-        if isinstance(outcome, Answer) and outcome.status in (200, 203):
-            try:
-                reading = result(self._begin_reading(outcome, {}))
-            except (FeedUnreadable, BodyRefused, ChildStopped, NoVerdict):
-                pass
+        """Look for the feeds of the web pages that were given as feeds."""
+        pages, self._pages = self._pages, []
+        for found in search.search(self._engine, self._children, self._terms, pages, self._until):
+            feed = found.search.feed
+            if found.answer and found.reading:
+                log.info("it is a web page; its feed was found at %s", found.answer.url, extra={"feed": feed.url})
+                where = replace(feed.state.where, address=found.answer.url, why="found")
+                state = replace(feed.state, body_hash=digest(found.answer.body), where=where)
+                answer = replace(found.answer, permanently="")
+                begun = _Reading(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
+                self._good(begun, found.reading)
             else:
-                log.info("it is a web page; its feed was found at %s", outcome.url, extra={"feed": feed.url})
-                digest = hashlib.blake2b(outcome.body, digest_size=16).digest()
-                where = replace(feed.state.where, address=outcome.url, why="found")
-                state = _renewed(replace(feed.state, body_hash=digest, where=where), outcome)
-                self._good(
-                    _Reading(feed, state, replace(outcome, permanently=""), frozenset(), len(outcome.body)), reading
-                )
-                return
-        if search.places[1:]:
-            self._pages.append(replace(search, places=search.places[1:]))
-        else:
-            self._fail(feed, search.answer, "this is a web page, not a feed, and none was found that belongs to it")
+                words = "this is a web page, not a feed, and none was found that belongs to it"
+                self._fail(feed, found.search.page, words)
 
     def _unchanged(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         self._count(unchanged=1)
         # A feed that failed for a while has its old problem no more; a remark on its text still holds.
         remark = feed.state.problem if not feed.state.failures else ""
-        poll = _history(self._clock(), answer, "unchanged", len(answer.body))
+        poll = history(self._clock(), answer, "unchanged", len(answer.body))
         self._done.append(Polled(feed, self._well(feed, replace(state, problem=remark), answer), poll))
         log.debug("unchanged", extra={"feed": feed.url})
 
@@ -235,41 +184,26 @@ class Sweep:
         self._count(fetched=1)
         feed, answer = begun.feed, begun.answer
         state = replace(begun.state, problem=reading.remark, asked_for=reading.asked_for, quiet=reading.quiet)
-        poll = _history(self._clock(), answer, "read", begun.size, reading.remark)
-        is_whole = answer.status != 226
+        poll = history(self._clock(), answer, "read", begun.size, reading.remark)
+        is_whole = answer.status != DELTA
         self._done.append(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole))
 
     def _well(self, feed: DueFeed, state: PollState, answer: Answer) -> PollState:
-        now = self._clock()
-        where = after_answer(state.where, feed.url, answer.permanently, now)
-        if where.address != state.where.address:
-            log.warning("it has moved for good, and is fetched at %s", where.address, extra={"feed": feed.url})
-        bounds = self._terms.bounds
-        asked = min(max(fresh_for(answer.headers, now), state.asked_for), LONGEST_FRESH)
-        every = bounds.interval(feed.url, feed.every or bounds.fitting(state, now), asked)
-        well = after_success(replace(state, where=where), now, every)
-        return replace(well, next_poll_at=outside(state.quiet, well.next_poll_at, now + bounds.at_most))
+        after = well(feed, state, answer, self._terms.bounds, self._clock())
+        if after.where.address != state.where.address:
+            log.warning("it has moved for good, and is fetched at %s", after.where.address, extra={"feed": feed.url})
+        return after
 
     def _fail(self, feed: DueFeed, outcome: Outcome, problem: str, *, size: int = 0) -> None:
         self._count(failed=1)
-        now, status = self._clock(), outcome.status if isinstance(outcome, Answer) else 0
-        stay_away = timedelta(0)
-        if isinstance(outcome, Answer) and status in (429, 503):
-            stay_away = retry_after(outcome.headers, now)
-        where = feed.state.where
-        if status == 410 and not where.address:
-            where = after_gone(where, now)
-        elif where.address and status in (404, 410):
-            where = after_lost(where)
-        every = self._terms.bounds.interval(feed.url, feed.every)
-        # The validators and the hash stay those of the last good body.
-        failed = after_failure(replace(feed.state, status=status, where=where), now, problem, every, stay_away)
-        self._done.append(Polled(feed, failed, _history(now, outcome, "failed", size, problem)))
-        if where.retired_at and not feed.state.where.retired_at:
+        now = self._clock()
+        after = failed(feed, outcome, problem, self._terms.bounds, now)
+        self._done.append(Polled(feed, after, history(now, outcome, "failed", size, problem)))
+        if after.where.retired_at and not feed.state.where.retired_at:
             told = "RETIRED: it has said for good that it is gone (410, on two days); remove it from feeds.toml"
             log.error("%s", told, extra={"feed": feed.url})
         else:
-            log.warning("failed: %s", problem, extra={"feed": feed.url, "next": failed.next_poll_at.isoformat()})
+            log.warning("failed: %s", problem, extra={"feed": feed.url, "next": after.next_poll_at.isoformat()})
 
     def _count(self, *, fetched: int = 0, unchanged: int = 0, failed: int = 0, new: int = 0, edited: int = 0) -> None:
         was = self._summary
@@ -313,71 +247,11 @@ class Sweep:
     def _record_unstorable(self, polled: Polled, error: Exception) -> None:
         log.exception("an entry can't be stored", extra={"feed": polled.feed.url})
         problem = f"an entry of it can't be stored ({type(error).__name__}); please report this"
-        every = self._terms.bounds.interval(polled.feed.url, polled.feed.every)
-        failed = after_failure(polled.feed.state, self._clock(), problem, every)
-        store.feeds.record_state(self._database, polled.feed.id, failed, is_good=False)
+        after = failed(polled.feed, None, problem, self._terms.bounds, self._clock())
+        store.feeds.record_state(self._database, polled.feed.id, after, is_good=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A web page that was given as a feed, and where its feed may be, likeliest first."""
-
-    feed: DueFeed
-    answer: Answer
-    places: tuple[str, ...]
-
-
-def places_to_look(url: str, named: Sequence[str]) -> tuple[str, ...]:
-    """Return where to look for the feed of a page: what it names, then where feeds usually are."""
-    places = dict.fromkeys((*named[:MOST_PLACES], *usual_places(url)))
-    return tuple(place for place in places if place and place != url)[:MOST_PLACES]
-
-
-def _one_by_one(requests: list[Request]) -> Callable[[int], list[Request]]:
-    return lambda room: [requests.pop() for _ in requests[:room]]
-
-
-def _history(
-    now: datetime, outcome: Outcome, what: Literal["read", "unchanged", "failed"], size: int, problem: str = ""
-) -> Poll:
-    status = outcome.status if isinstance(outcome, Answer) else 0
-    return Poll(now, status, size, round(outcome.seconds * 1000), what, problem=problem)
-
-
-def _request(feed: DueFeed, terms: Terms) -> Request:
-    headers = [("Accept", ACCEPT), ("Accept-Encoding", ACCEPTED)]
-    if feed.state.etag:
-        headers.append(("If-None-Match", feed.state.etag))
-        headers.append(("A-IM", "feed"))  # a server that can sends only what is new (RFC 3229 with "feed")
-    if feed.state.last_modified:
-        headers.append(("If-Modified-Since", feed.state.last_modified))
-    return Request(
-        url=feed.address,
-        key=feed,
-        headers=tuple(headers),
-        seconds=terms.timeout.total_seconds(),
-        max_bytes=terms.max_bytes,
-    )
-
-
-def _renewed(state: PollState, answer: Answer) -> PollState:
-    """The validators that an answer brings, kept exactly as sent; a 304 may leave them out."""
-    is_new_body = answer.status != 304
-    etag = answer.headers.get("etag", "" if is_new_body else state.etag)
-    last_modified = answer.headers.get("last-modified", "" if is_new_body else state.last_modified)
-    return replace(state, etag=etag, last_modified=last_modified, status=answer.status)
-
-
-def _reason(answer: Answer) -> str:
-    if mitigated := answer.headers.get("cf-mitigated", ""):
-        doing = f"{mitigated[:40]}, {answer.status}"
-        return f"Cloudflare keeps programs out ({doing}); ask the blog's owner to let feed readers in"
-    known = {
-        304: "the server says that it is unchanged (304), to a request that didn't ask",
-        401: "it asks for a password (401)",
-        403: "the server forbids it (403)",
-        404: "there is nothing at this address (404)",
-        410: "it is gone for good (410); remove it from feeds.toml",
-        429: "the server asks us to come less often (429)",
-    }
-    return known.get(answer.status, f"the server answers with status {answer.status}")
+def _may_be_searched(feed: DueFeed) -> bool:
+    """A page is searched when it is new, and then once a day; what was a feed once may be anybody's page now."""
+    is_unknown = feed.is_new and not feed.state.body_hash
+    return is_unknown and (feed.state.failures == 0 or feed.state.failures >= DAILY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +21,12 @@ TARGET = "http://blog.test/1/"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     database = store.open_store(tmp_path)
     [feed] = subscribed(database, "http://blog.test/feed")
     stored(database, feed, entry("1"))
     database.close()
-    yield tmp_path
+    return tmp_path
 
 
 def send(desk: Intake, claims: Sequence[Claim]) -> list[Decision]:

@@ -11,8 +11,6 @@ import codecs
 import re
 from collections.abc import Iterator
 
-from charset_normalizer import from_bytes
-
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -89,6 +87,8 @@ def _candidates(body: bytes, content_type: str) -> Iterator[str]:
     sample = _sample(body)
     accented = sum(byte >= 0x80 for byte in sample)
     if accented > max(len(sample) // 5, _FEWEST):  # else it is a Latin alphabet with some accents
+        from charset_normalizer import from_bytes  # 5 MB that hardly any process needs
+
         sniffed = from_bytes(sample, cp_isolation=_SNIFFED).best()
         if sniffed is not None and sniffed.encoding not in _LATIN:
             yield sniffed.encoding

@@ -17,6 +17,7 @@ _MOST_WORDS = 200
 _ENTRIES = 20
 _TEXT = 4_000
 _WORD = re.compile(r"[^\W\d_]{4,}")
+_TAG = re.compile(r"<[^>]{0,1000}>|&\w{1,20};")  # for counting words only: what is left of markup harms nobody
 _ANY_WORD = re.compile(r"\w+")
 
 
@@ -49,7 +50,7 @@ def _vocabulary(entries: Sequence[ParsedEntry]) -> frozenset[str]:
     """The words that most of the entries' texts hold."""
     counted: Counter[str] = Counter()
     for entry in entries:
-        text = plain(f"{entry.title} {entry.html[:_TEXT]}", is_html=True, longest=_TEXT)
+        text = _TAG.sub(" ", f"{entry.title} {entry.html[:_TEXT]}")
         counted.update(set(_WORD.findall(text.casefold())))
     # Of words that are equally common the longer ones: they say more of what a blog is about.
     ranked = sorted(counted, key=lambda word: (-counted[word], -len(word), word))

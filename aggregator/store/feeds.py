@@ -105,10 +105,11 @@ def hurry(database: Database, at: datetime, failing_since: datetime) -> None:
 
 
 def make_due(database: Database, now: datetime) -> int:
-    """Let every enabled feed be polled now; return how many there are."""
+    """Let every enabled feed be polled now, unless its server asks us to stay away; return how many there are."""
     with transaction(database):
         marked = database.execute(
-            "UPDATE feed SET next_poll_at = ? WHERE enabled AND removed_at IS NULL AND retired_at IS NULL",
+            "UPDATE feed SET next_poll_at = max(?, coalesce(stay_away_until, ''))"
+            " WHERE enabled AND removed_at IS NULL AND retired_at IS NULL",
             [to_text(now)],
         )
     return int(marked.rowcount)
@@ -226,8 +227,9 @@ def record_posting(database: Database, id: int) -> None:
 def hold_host(database: Database, url: str, until: datetime) -> int:
     """Let no feed on the host of `url` be polled before `until`; inside a transaction. Returns how many wait."""
     held = database.execute(
-        "UPDATE feed SET next_poll_at = ? WHERE host = ? AND enabled AND removed_at IS NULL AND next_poll_at < ?",
-        [to_text(until), host_of(url), to_text(until)],
+        "UPDATE feed SET next_poll_at = :until, stay_away_until = max(coalesce(stay_away_until, ''), :until)"
+        " WHERE host = :host AND enabled AND removed_at IS NULL AND next_poll_at < :until",
+        {"until": to_text(until), "host": host_of(url)},
     )
     return int(held.rowcount)
 

@@ -228,10 +228,12 @@ WHERE own.id = ? AND other.status = 'published'
 
 def counts_pending(database: Database, at_most: int) -> int:
     """Return how many linkbacks wait to be verified, or `at_most` when there are more."""
-    query = (
-        "SELECT count(*) FROM (SELECT 1 FROM linkback INDEXED BY linkback_to_verify WHERE status = 'pending' LIMIT ?)"
-    )
-    return int(database.execute(query, [at_most]).fetchone()[0])
+    return int(database.execute(_COUNT_PENDING, [at_most]).fetchone()[0])
+
+
+_COUNT_PENDING = """
+SELECT count(*) FROM (SELECT 1 FROM linkback INDEXED BY linkback_to_verify WHERE status = 'pending' LIMIT ?)
+"""
 
 
 def sources_of(database: Database, entry_id: int) -> list[str]:
