@@ -194,7 +194,10 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading one body gave: of entries only those that are new or changed, of guids all, newest first."""
+    """What reading one body gave: of entries only those that are new or changed, of guids all, newest first.
+
+    Of one that `is_cut`, because it is not well-formed, nobody knows what its end would have held.
+    """
 
     title: str
     home: str
@@ -205,6 +208,7 @@ class Reading:
     asked_for: timedelta = timedelta(0)
     quiet: Quiet = Quiet()
     remark: str = ""
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

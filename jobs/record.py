@@ -160,7 +160,7 @@ def _beside(database: Database, feed: DueFeed, entry: ReadEntry, place: Place, n
 def _gone(database: Database, polled: Polled, reading: Reading, now: datetime) -> int:
     """Note what the feed has lost, and take back what it withdraws; return how much that is."""
     feed_id, present = polled.feed.id, set(reading.guids)
-    if polled.is_whole and not reading.remark and present:
+    if polled.is_whole and not reading.is_cut and present:
         old = store.identity.old_entries(database, feed_id)
         held = present | store.identity.names_present(database, feed_id, present)
         store.gone.note_missing(database, feed_id, held, vanished(old, held), now)

@@ -129,6 +129,36 @@ def test_release_lifts_a_quarantine(tmp_path: Path, world: Worlds, web: Farm) ->
     assert (before, result.exit_code, here.health().health) == ("quarantined", 0, "healthy")
 
 
+# -- purge -------------------------------------------------------------------------------------------
+
+
+def test_purge_leaves_nothing_of_a_post_in_any_file(tmp_path: Path, world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Unfortunately Jane Doe", "diagnosis xyzzy"), ("/2", "Two", "x")))
+    here.poll()
+    here.publish()
+    here.close()
+
+    result = run(tmp_path, "purge", f"{web.url}/1")
+
+    assert (result.exit_code, "1 post and 0 linkbacks" in result.output) == (0, True)
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and b"xyzzy" in path.read_bytes()]
+    names = [path for path in tmp_path.rglob("*") if path.is_file() and b"Jane Doe" in path.read_bytes()]
+    assert (left, names) == ([], [])
+    assert run(tmp_path, "purge", f"{web.url}/1").exit_code == 1
+
+
+def test_purge_removes_the_linkbacks_of_a_page(tmp_path: Path, world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    here.ping(web.html("/reply", f'<a href="{web.url}/1">that</a>'), f"{web.url}/1")
+    here.verify()
+
+    result = run(tmp_path, "purge", f"{web.url}/reply")
+
+    assert "0 posts and 1 linkback are gone" in result.output
+    assert here.database.execute("SELECT count(*) FROM linkback").fetchone()[0] == 0
+
+
 # -- check -------------------------------------------------------------------------------------------
 
 COMMENTED = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import configuration, feeds, health, mentions, running, sending
+from aggregator.cli import configuration, feeds, health, mentions, purge, running, sending
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +24,7 @@ for command in (
     health.status,
     health.explain,
     health.release,
+    purge.purge,
     mentions.mentions,
     sending.ping,
     running.demo,

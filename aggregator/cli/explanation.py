@@ -33,7 +33,7 @@ def explained(database: Database, planet: Planet, url: str, now: datetime) -> Ex
     address = web_url(url) or url
     if (feed_id := store.health.feed_id(database, address)) is not None:
         return _feed(database, planet, address, feed_id, now)
-    if facts := _entries(database, planet, address, url):
+    if facts := stored_at(database, planet, url):
         return Explanation(url, "post", tuple(_post_lines(database, planet, facts)), tuple(facts))
     if linkbacks := store.mentions.from_source(database, address):
         lines = [f"{mention.source} links to {mention.target}: {mention.status}" for mention in linkbacks]
@@ -51,11 +51,13 @@ def _feed(database: Database, planet: Planet, url: str, feed_id: int, now: datet
     return Explanation(url, "feed", tuple(lines), tuple(entries), tuple(store.polls.history(database, feed_id)))
 
 
-def _entries(database: Database, planet: Planet, address: str, guid: str) -> list[EntryFacts]:
+def stored_at(database: Database, planet: Planet, url: str) -> list[EntryFacts]:
+    """Return the entries that an address names: a page of this planet, an entry's own address, or its guid."""
+    address = web_url(url) or url
     if is_under(address, planet.masthead.url) and (match := _POST.search(address)):
         facts = store.health.entry(database, int(match[1]))
         return [facts] if facts else []
-    return store.health.entries_at(database, address) or store.health.entries_at(database, guid)
+    return store.health.entries_at(database, address) or store.health.entries_at(database, url)
 
 
 def _post_lines(database: Database, planet: Planet, facts: list[EntryFacts]) -> list[str]:

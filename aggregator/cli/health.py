@@ -80,13 +80,13 @@ def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console, now = Console(), clock.now()
     names = ("Feed", "Health", "Newest post", "Last poll", "Next poll", "Status", "Entries")
     table = Table(*names, box=None, header_style="bold")
     if not console.is_terminal:
         click.echo("\t".join((*names, "URL", "Why", "What to do")))
     for feed in feeds:
-        times = (_short(feed.newest_post), _short(feed.last_poll), _short(feed.next_poll))
+        times = tuple(_from_now(instant, now) for instant in (feed.newest_post, feed.last_poll, feed.next_poll))
         cells = (feed.name, feed.health, *times, str(feed.status or ""), str(feed.entries))
         if console.is_terminal:
             texts = [Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells]
@@ -148,6 +148,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _from_now(instant: datetime | None, now: datetime) -> str:
+    """How long ago or in how long, in the largest unit that fits; "–" for never."""
+    if instant is None:
+        return "–"
+    seconds = round((instant - now).total_seconds())
+    if abs(seconds) < 60:
+        return "now"
+    size, unit = next((size, unit) for size, unit in _UNITS if abs(seconds) >= size)
+    return f"in {seconds // size} {unit}" if seconds > 0 else f"{-seconds // size} {unit} ago"
+
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def _short(instant: datetime | None) -> str:

@@ -44,6 +44,7 @@ def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[s
         asked_for=feed.asked_for,
         quiet=feed.quiet,
         remark=feed.remark or _remark(feed, entries),
+        is_cut=bool(feed.remark),
     )
 
 

@@ -117,7 +117,10 @@ def ids_of(database: Database, feed_id: int, guids: Iterable[str]) -> list[int]:
 
 
 def bury(database: Database, id: int, now: datetime) -> None:
-    """Delete an entry for good, and see to it that no feed brings it back; inside a transaction."""
+    """Delete an entry for good, and see to it that no feed brings it back; inside a transaction.
+
+    Its linkbacks go with it, and so does what its feed is recognised by: that holds words of its texts.
+    """
     names = database.execute(
         "SELECT guid, url_key FROM entry WHERE id = ? UNION SELECT guid, url_key FROM alias WHERE entry_id = ?",
         [id, id],
@@ -130,7 +133,14 @@ def bury(database: Database, id: int, now: datetime) -> None:
     stale.mark_river(database)
     database.execute("UPDATE entry SET hidden = ? WHERE id = ?", [REMOVED, id])
     show_orphans(database)
+    database.execute("UPDATE feed SET voice = '' WHERE id = (SELECT feed_id FROM entry WHERE id = ?)", [id])
     database.execute("DELETE FROM entry WHERE id = ?", [id])
+
+
+def erase(database: Database) -> None:
+    """Leave nothing in the files of what was deleted. Outside of a transaction; it waits for readers to finish."""
+    database.execute("VACUUM")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def is_buried(database: Database, guid: str, url: str) -> bool:

@@ -282,6 +282,15 @@ def from_source(database: Database, url: str) -> list[Mention]:
     return [_mention(row) for row in database.query(f"{_MENTION} WHERE source_key = ?", [canonical(url)])]
 
 
+def forget(database: Database, url: str) -> int:
+    """Delete the linkbacks from one source; inside a transaction. Returns how many there were."""
+    rows = database.execute("DELETE FROM linkback WHERE source_key = ? RETURNING entry_id", [canonical(url)]).fetchall()
+    if rows:
+        stale.mark_posts(database, [row[0] for row in rows])
+        stale.mark_river(database)
+    return len(rows)
+
+
 _MENTION = """
 SELECT token, source, target, linkback.status, received_at, asked_at, entry_id, slug, hidden
 FROM linkback JOIN entry ON entry.id = entry_id

@@ -1,0 +1,59 @@
+"""`planet purge`: removes a text everywhere, and sees to it that no feed brings it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator import clock
+from aggregator.cli.options import config_option, opened
+from aggregator.errors import AlreadyAtWork, NothingKnown
+from aggregator.logs import counted
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from aggregator.config import Planet
+
+
+@click.command()
+@click.argument("url")
+@config_option
+def purge(config_path: Path, url: str) -> None:
+    """Remove a post, or the linkbacks from a page, for good: text, page and feeds; a tombstone keeps it out.
+
+    URL is the post's own address, its page here, or the address of the page that links.
+    """
+    from aggregator import store
+    from aggregator.cli.explanation import stored_at
+    from aggregator.config import load
+
+    planet = load(config_path)
+    with opened(planet) as database:
+        posts = [facts.id for facts in stored_at(database, planet, url)]
+        with store.transaction(database):
+            for id in posts:
+                store.gone.bury(database, id, clock.now())
+            linkbacks = store.mentions.forget(database, url)
+        if not posts and not linkbacks:
+            raise NothingKnown(f"nothing is stored of {url}; planet explain tells what is known of an address")
+        is_published = _publish(planet, database)
+        store.gone.erase(database)
+    by_whom = "" if is_published else "; the planet at work takes them off its pages now"
+    click.echo(f"{counted(len(posts), 'post')} and {counted(linkbacks, 'linkback')} are gone for good{by_whom}.")
+
+
+def _publish(planet: Planet, database: Database) -> bool:
+    """Publish the removal, unless a planet is at work here that does."""
+    from aggregator.processes import Lock
+    from jobs.equipment import renderer_for
+    from jobs.publish import publish
+
+    try:
+        with Lock(planet.data, "work"):
+            publish(database, renderer_for(planet), planet.public)
+    except AlreadyAtWork:
+        return False
+    return True
