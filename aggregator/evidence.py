@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from email.message import Message
 from typing import Any
 
-import mf2py
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString, PageElement
 
@@ -145,6 +144,8 @@ def _microformats(document: BeautifulSoup, url: str, wanted: Collection[str]) ->
     """How the page's own entry calls its link, and who wrote it; empty texts where it doesn't say."""
     if document.find(class_=_ENTRY_CLASSES) is None:
         return "", _meta_author(document)
+    import mf2py  # large, and only children need it
+
     try:
         items = mf2py.Parser(doc=document, url=url).to_dict()["items"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # whatever strangers' classes do to it
