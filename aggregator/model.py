@@ -365,7 +365,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """One line of the conversation under a post."""
+    """One line of the conversation under a post; `place` is the blog at which somebody commented."""
 
     number: int
     kind: str
@@ -375,6 +375,7 @@ class Thought:
     at: datetime
     excerpt: tuple[str, str, str]
     author: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

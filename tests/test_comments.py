@@ -63,9 +63,24 @@ def test_comments_join_the_thread_in_order_of_time(world: Callable[..., World], 
     html = here.post("Question")
     assert "2 thoughts on “Question”" in html
     assert html.index("#comment-1") < html.index("#comment-2")
-    assert 'Comment:</span> <a class="u-url p-name" ' in html
+    assert 'Comment</span> <a class="u-url p-name" ' in html
     assert "No &amp; never" in html
     assert "<script>x" not in html
+
+
+def test_a_comment_is_named_after_who_wrote_it(world: Callable[..., World], web: Farm) -> None:
+    here = world(blog(web, item(1, "Eve", "Yes", f"{web.url}/1")))
+    here.poll()
+    ask(here)
+    here.publish()
+
+    html, river = here.post("Question"), here.page()
+    feed = here.page("posts/1-question/thoughts.atom")
+
+    assert "<b>Eve</b>" in html
+    assert ">at T</a>" in html
+    assert '>Comment at T</a> <span class="cap">Eve</span>' in river
+    assert "<author><name>Eve</name></author>" in feed
 
 
 def test_comments_are_asked_for_with_validators_and_ever_more_rarely(world: Callable[..., World], web: Farm) -> None:
@@ -113,7 +128,7 @@ def test_a_pingback_among_the_comments_is_named_so(world: Callable[..., World], 
     ask(here)
     here.publish()
 
-    assert 'Pingback:</span> <a class="u-url p-name" ' in here.post("Question")
+    assert 'Pingback</span> <a class="u-url p-name" ' in here.post("Question")
     assert "The point of Blogging" in here.post("Question")
 
 

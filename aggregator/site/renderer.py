@@ -286,7 +286,7 @@ class Renderer:
             hue=words.hue,
             kind_name=words.kind_name,
             urn=words.urn,
-            without_blog=words.without_blog,
+            called=words.called,
             shows_text=self._shows_text,
         )
         return environment

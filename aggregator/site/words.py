@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from aggregator.markup import shortened
-from aggregator.model import Enclosure, Post
+from aggregator.model import Enclosure, Post, Thought
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -90,6 +90,11 @@ def without_blog(title: str, blog: str) -> str:
     name = re.escape(blog)
     shorter = re.sub(rf"\s+[-–—|·»:]\s+{name}$|^{name}\s+[-–—|·»:]\s+", "", title, flags=re.IGNORECASE)
     return shorter or title
+
+
+def called(thought: Thought) -> str:
+    """Return what the link to a thought says: how its page is called, or at which blog somebody commented."""
+    return f"at {thought.place}" if thought.place else without_blog(thought.title, thought.blog)
 
 
 def urn(post: Post) -> str:

@@ -84,10 +84,11 @@ def _add_one(database: Database, feed: CommentFeed, comment: ReadEntry, status: 
     is_pingback = comment.lede.startswith("[…]") and comment.lede.rstrip("…").endswith("[…]")
     if is_pingback and _is_known(database, feed.entry_id, author):
         return False
+    name = shortened(author, 100) or "Somebody"
     row = database.execute(
         "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
-        " received_at, asked_at, settled_at, feed_id, title, excerpt, kind)"
-        " VALUES (?, ?, ?, ?, ?, ?, '[\"comment\"]', ?, ?, ?, ?, ?, ?, ?, ?)"
+        " received_at, asked_at, settled_at, feed_id, title, author, excerpt, kind)"
+        " VALUES (?, ?, ?, ?, ?, ?, '[\"comment\"]', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (source_key, entry_id) DO UPDATE SET excerpt = excluded.excerpt"
         " WHERE excerpt <> excluded.excerpt RETURNING id",
         [
@@ -102,7 +103,8 @@ def _add_one(database: Database, feed: CommentFeed, comment: ReadEntry, status: 
             to_text(now),
             to_text(now),
             feed.feed_id,
-            shortened(author, 100) or "Somebody",
+            name,
+            name,
             json.dumps((comment.lede, "", "")),
             "pingback" if is_pingback else "comment",
         ],

@@ -322,15 +322,19 @@ def _thought(row: dict[str, Any], number: int) -> Thought:
     at = to_instant(row["received_at"])
     assert at is not None
     before, linked, after = json.loads(row["excerpt"])
+    blog = row["blog"] or row["source_host"].removeprefix("www.")
+    # A comment stands on the page of the blog that was answered, and is somebody else's.
+    is_comment = json.loads(row["protocols"]) == ["comment"]
     return Thought(
         number=number,
         kind=row["kind"] or way_of(row["protocols"]),
         url=row["source"],
         title=row["title"],
-        blog=row["blog"] or row["source_host"].removeprefix("www."),
+        blog=row["title"] if is_comment else blog,
         at=at,
         excerpt=(before, linked, after),
-        author=row["author"],
+        author=row["title"] if is_comment else row["author"],
+        place=blog if is_comment else "",
     )
 
 
