@@ -10,6 +10,8 @@ import pytest
 from aggregator import store
 from jobs import equipment
 from jobs.comments import poll_comments
+from jobs.link import Linking
+from tests.builders import rss as feed_of
 from tests.farm import Farm, Reply, Seen, farm
 from tests.world import World
 
@@ -36,6 +38,10 @@ def blog(web: Farm, *comments: str, comments_at: str = "") -> str:
     web.routes["/feed"] = Reply(rss(post), headers={"Content-Type": "application/rss+xml"})
     web.routes["/1/feed/"] = Reply(rss(*comments), headers={"Content-Type": "application/rss+xml", "ETag": '"1"'})
     return f"{web.url}/feed"
+
+
+def link(here: World) -> int:
+    return Linking(here.database, here.children, equipment.policy_for(here.planet), here.clock).run()
 
 
 def ask(here: World) -> int:
@@ -117,6 +123,52 @@ def test_a_pingback_among_the_comments_is_the_one_that_came_by_itself(world: Cal
         here.verify()
 
         assert ask(here) == 0
+        here.publish()
+
+    assert "1 thought on" in here.post("Question")
+
+
+@pytest.mark.parametrize(
+    ("creator", "is_the_same"),
+    [
+        ("Bob nine – Bob", True),
+        ("Bob nine", True),
+        ("Bob", True),
+        ("BOB", True),
+        ("Bobbing for apples", False),
+        ("Nine – Rob", False),
+    ],
+)
+def test_a_pingback_among_the_comments_is_known_by_page_or_blog(
+    world: Callable[..., World], web: Farm, creator: str, is_the_same: bool
+) -> None:
+    with farm("127.0.0.2") as other:
+        html = f'<p>I read <a href="{web.url}/1">it</a></p>'
+        other.routes["/feed"] = Reply(feed_of([(f"{other.url}/9", "Bob nine", html)], title="Bob"))
+        here = world(blog(web, item(1, creator, "[&#8230;] I read it [&#8230;]", f"{web.url}/1")), f"{other.url}/feed")
+        here.poll()
+        link(here)
+
+        assert ask(here) == (0 if is_the_same else 1)
+        here.publish()
+
+    assert f"{1 if is_the_same else 2} thought" in here.post("Question")
+    assert "Links here:" in here.post("Question")
+
+
+def test_a_pingback_among_the_comments_is_joined_when_its_page_becomes_known_later(
+    world: Callable[..., World], web: Farm
+) -> None:
+    titled = item(1, "Bob nine – Bob", "x", f"{web.url}/1").replace("By: ", "Pingback: ")
+    with farm("127.0.0.2") as other:
+        here = world(blog(web, titled), more='[linkbacks]\nstrangers = "publish"\n')
+        here.poll()
+        assert ask(here) == 1
+        other.html("/9", f'<title>Bob nine</title><p>I read <a href="{web.url}/1">it</a></p>')
+        here.ping(f"{other.url}/9", f"{web.url}/1")
+        here.verify()
+
+        assert ask(here.later(hours=2)) == 1
         here.publish()
 
     assert "1 thought on" in here.post("Question")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +14,19 @@ from urllib.parse import urlsplit
 from sqlite_utils import Database
 
 from aggregator.markup import plain, shortened
-from aggregator.model import ReadEntry, Status
-from aggregator.store import stale
+from aggregator.model import Claim, ReadEntry, Status
+from aggregator.store import mentions, stale
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, web_url
 
 # Later than any poll: this post's comments are not asked for any more.
 NEVER = "9999"
+_CUT = "[…]"
+_PREFIX = re.compile(r"^(?:By|Pingback|Trackback):\s*")
+_BETWEEN = re.compile(r"\s+[-–—|·«»]\s+|:\s+")
+_WORD = re.compile(r"\w+")
+# A title that is a part of another one, and as long as this, is no accident.
+_TELLING = 12
 _FIELDS = "entry.id, entry.feed_id, entry.url, comments_feed, comments_etag, comments_modified, shown_at, comments"
 
 
@@ -80,10 +87,14 @@ def add(database: Database, feed: CommentFeed, comments: Sequence[ReadEntry], st
 
 def _add_one(database: Database, feed: CommentFeed, comment: ReadEntry, status: Status, now: datetime) -> bool:
     source = web_url(comment.url) or feed.post_url
-    author = comment.author or plain(comment.title, is_html=False).removeprefix("By: ")
-    is_pingback = comment.lede.startswith("[…]") and comment.lede.rstrip("…").endswith("[…]")
-    if is_pingback and _is_known(database, feed.entry_id, author):
-        return False
+    title = plain(comment.title, is_html=False)
+    author = comment.author or _PREFIX.sub("", title)
+    is_pingback = _is_pingback(title, comment.lede)
+    key = _key(source, comment.guid)
+    if is_pingback and (known := _known(database, feed.entry_id, source, author)) is not None:
+        mentions.announce(database, known, Claim(source, feed.post_url, "comment", now))
+        gone = "DELETE FROM linkback WHERE source_key = ? AND entry_id = ? AND protocols = '[\"comment\"]'"
+        return database.execute(gone, [key, feed.entry_id]).rowcount > 0
     name = shortened(author, 100) or "Somebody"
     row = database.execute(
         "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
@@ -95,7 +106,7 @@ def _add_one(database: Database, feed: CommentFeed, comment: ReadEntry, status: 
             secrets.token_urlsafe(12),
             feed.entry_id,
             source,
-            _key(source, comment.guid),
+            key,
             host_of(source),
             feed.post_url,
             status,
@@ -112,12 +123,49 @@ def _add_one(database: Database, feed: CommentFeed, comment: ReadEntry, status: 
     return row is not None
 
 
-def _is_known(database: Database, entry_id: int, title: str) -> bool:
-    """A pingback that the blog shows among its comments has come to the planet by itself, too."""
-    row = database.execute(
-        "SELECT 1 FROM linkback WHERE entry_id = ? AND protocols <> '[\"comment\"]' AND title = ?", [entry_id, title]
-    )
-    return row.fetchone() is not None
+def _is_pingback(title: str, lede: str) -> bool:
+    return title.startswith(("Pingback:", "Trackback:")) or (lede.startswith(_CUT) and lede.rstrip("…").endswith(_CUT))
+
+
+def _known(database: Database, entry_id: int, source: str, author: str) -> int | None:
+    """A pingback that the blog shows among its comments has come to the planet by itself, too: as which linkback?
+
+    WordPress names it by the title of the page that links, in which there often is the name of its blog.
+    """
+    rows = database.execute(_LINKS, [entry_id]).fetchall()
+    for id, key, *names in rows:
+        if key == canonical(source) or any(_is_named(author, name) for name in names):
+            return int(id)
+    return None
+
+
+_LINKS = """
+SELECT linkback.id, source_key, linkback.title, feed.name, feed.title, source_host
+FROM linkback LEFT JOIN feed ON feed.id = linkback.feed_id
+WHERE entry_id = ? AND protocols <> '["comment"]' ORDER BY received_at, linkback.id
+"""
+
+
+def _is_named(author: str, name: str | None) -> bool:
+    """Tell whether a name is all that a comment's author is called, or one of its parts ("A post – The Blog")."""
+    said, known = _words(author), _words(name or "")
+    if not said or not known:
+        return False
+    return known == said or known in _parts(author) or said in _parts(name or "") or _begins(said, known)
+
+
+def _begins(said: str, known: str) -> bool:
+    """Titles are cut, and go on with a blog's name: one that is long enough to tell them apart may be a part."""
+    shorter, longer = sorted((said, known), key=len)
+    return len(shorter) >= _TELLING and f" {shorter} " in f" {longer} "
+
+
+def _parts(text: str) -> list[str]:
+    return [_words(part) for part in _BETWEEN.split(text)]
+
+
+def _words(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def _key(source: str, guid: str) -> str:

@@ -268,7 +268,7 @@ ORDER BY entry_id, received_at, linkback.id
 def way_of(protocols: str) -> str:
     """Return the protocol by which a linkback came; that a feed shows it, too, is worth telling only of others."""
     ways = json.loads(protocols)
-    return str(next((way for way in ways if way != "feed"), ways[0]))
+    return str(next((way for way in ways if way not in ("feed", "comment")), ways[0]))
 
 
 def mention(database: Database, token: str) -> Mention | None:
