@@ -24,7 +24,11 @@ from aggregator.urls import canonical, host_of, web_url
 _UNSEEN = ("noscript", "template", "textarea", "title", "iframe", "xmp", "noembed", "noframes", "plaintext", "select",
            "script", "style", "object", "svg", "math")  # fmt: skip
 _BLOCK = ("p", "li", "blockquote", "dd", "td", "figcaption", "article", "section", "div", "body")
+_ON_OWN_LINES = frozenset((*_BLOCK, "h1", "h2", "h3", "h4", "h5", "h6", "dt", "th", "tr", "pre", "ul", "ol", "dl",
+                           "header", "footer", "main", "nav", "aside", "figure", "address", "html"))  # fmt: skip
 _CONTEXT = 140
+# Stands in an excerpt where text was left out.
+_CUT = "[…]"
 _MOST_LINKS = 5_000
 _MOST_OF_A_POST = 200
 _DEEPEST = 5
@@ -236,17 +240,34 @@ def _excerpt(link: Tag) -> tuple[str, str, str]:
     block = next((parent for parent in link.parents if parent.name in _BLOCK), link)
     before: list[str] = []
     after: list[str] = []
-    side = before
+    side, last = before, block
     for node in block.descendants:
         if node is link:
+            last, edge = _edge(node, last)
+            side.append(edge)
             side = after
-        elif type(node) is NavigableString and link not in node.parents and is_shown(node):
-            side.append(str(node))
+        elif type(node) is NavigableString and is_shown(node) and not _is_in(node, link):
+            last, edge = _edge(node, last)
+            side += [edge, str(node)]
+        elif isinstance(node, Tag) and node.name == "br":
+            side.append(" ")
     linked = plain(link.get_text(" "), is_html=False, longest=_CONTEXT)
     left, right = _one_line(before).lstrip(), _one_line(after).rstrip()
     if len(left) > _CONTEXT:
-        left = left[-_CONTEXT:].partition(" ")[2]
-    return left, linked, shortened(right, _CONTEXT).removesuffix("…")
+        left = f"{_CUT} {left[-_CONTEXT:].partition(' ')[2]}"
+    if len(right) > _CONTEXT:
+        right = f"{shortened(right, _CONTEXT).removesuffix('…')} {_CUT}"
+    return left, linked, right
+
+
+def _edge(node: PageElement, last: Tag) -> tuple[Tag, str]:
+    """The block in which a node is, and what separates it from the text before: browsers begin a line there."""
+    block = next((parent for parent in node.parents if parent.name in _ON_OWN_LINES), last)
+    return block, "" if block is last else " "
+
+
+def _is_in(node: PageElement, link: Tag) -> bool:
+    return any(parent is link for parent in node.parents)
 
 
 def _one_line(texts: list[str]) -> str:

@@ -88,12 +88,28 @@ def test_a_long_paragraph_is_cut_at_words_around_the_link() -> None:
 
     assert evidence is not None
     before, linked, after = evidence.excerpt
-    assert before.startswith("before")
+    assert before.startswith("[…] before ")
     assert before.endswith("before ")
     assert linked == "here"
     assert after.startswith(" after")
-    assert after.endswith("after")
+    assert after.endswith(" after […]")
     assert len(before + after) < 300
+
+
+@pytest.mark.parametrize(
+    ("markup", "excerpt"),
+    [
+        (f'<h1><a href="{T}">one</a></h1><p>first', ("", "one", " first")),
+        (f'<div><a href="{T}">x</a><p class="e-content">good read</p></div>', ("", "x", " good read")),
+        (f'<div>in <ul><li>a</li><li>b</li></ul><h2><a href="{T}">x</a></h2>c<br>d</div>', ("in a b ", "x", " c d")),
+        (f'<p>un<b>split</b> <a href="{T}">x</a>, y<i>z</i></p>', ("unsplit ", "x", ", yz")),
+    ],
+)
+def test_an_excerpt_keeps_blocks_of_text_apart(markup: str, excerpt: tuple[str, str, str]) -> None:
+    evidence = look(f"<html><body>{markup}</body></html>")
+
+    assert evidence is not None
+    assert evidence.excerpt == excerpt
 
 
 def test_a_page_without_a_title_is_named_by_its_heading_or_its_address() -> None:
