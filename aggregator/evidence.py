@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
@@ -33,6 +34,9 @@ _MOST_LINKS = 5_000
 _MOST_OF_A_POST = 200
 _DEEPEST = 5
 _ENTRY_CLASSES = ["h-entry", "hentry"]
+_NAME_CLASSES = ["p-name", "entry-title"]
+_CONTENT_CLASSES = ["e-content", "entry-content"]
+_EMBEDDED = {"img": "src", "video": "src", "audio": "src", "source": "src", "data": "value", "link": "href"}
 _KINDS = {"in-reply-to": "reply", "like-of": "like", "repost-of": "repost", "bookmark-of": "bookmark"}
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 
@@ -55,12 +59,14 @@ def examine(
         return _in_text(document, content_type, url, wanted)
     if _says_gone(document):
         return None
-    link = _link(document, url, lambda found: canonical(found) in wanted)
+    link = _link(document, url, lambda found: canonical(found) in wanted) or _embedded(document, url, wanted)
     if link is None:
         return None
-    named, excerpt = title(document, url), _excerpt(link)
-    kind, author = _microformats(document, url, wanted)  # last: the parser changes the document
-    return Evidence(named, excerpt, kind, author)
+    named, excerpt, is_in_text = title(document, url), _excerpt(link), _is_in_text(link)
+    said = _microformats(document, url, wanted)  # last: the parser changes the document
+    if said.kind and said.content and not is_in_text:
+        excerpt = (shortened(said.content, 2 * _CONTEXT), "", "")
+    return Evidence(said.name or named, excerpt, said.kind, said.author)
 
 
 def vouches(body: bytes, coding: str, content_type: str, url: str, host: str, max_bytes: int) -> bool:
@@ -144,22 +150,46 @@ def _says_gone(document: BeautifulSoup) -> bool:
     return False
 
 
-def _microformats(document: BeautifulSoup, url: str, wanted: Collection[str]) -> tuple[str, str]:
-    """How the page's own entry calls its link, and who wrote it; empty texts where it doesn't say."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a page says in microformats: how it calls its link, who wrote it, its own name and words; or ""."""
+
+    kind: str = ""
+    author: str = ""
+    name: str = ""
+    content: str = ""
+
+
+def _microformats(document: BeautifulSoup, url: str, wanted: Collection[str]) -> _Said:
+    """What the page's own entry says; empty texts where it doesn't."""
+    nothing = _Said(author=_meta_author(document))
     if document.find(class_=_ENTRY_CLASSES) is None:
-        return "", _meta_author(document)
+        return nothing
+    is_named = document.find(class_=_NAME_CLASSES) is not None  # else the parser takes any words as a name
     import mf2py  # large, and only children need it
 
     try:
         items = mf2py.Parser(doc=document, url=url).to_dict()["items"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # whatever strangers' classes do to it
-        return "", _meta_author(document)
-    for entry in _entries(items):
+        return nothing
+    entries = _entries(items)
+    for entry in entries:
         for name, kind in _KINDS.items():
             if any(canonical(address) in wanted for address in _addresses(entry.get(name, []))):
-                return kind, _author(entry) or _meta_author(document)
-    entries = _entries(items)
-    return "", (_author(entries[0]) if len(entries) == 1 else "") or _meta_author(document)
+                return _said(entry, kind, nothing.author, is_named=is_named)
+    return _said(entries[0], "", nothing.author, is_named=is_named) if len(entries) == 1 else nothing
+
+
+def _said(entry: dict[str, Any], kind: str, author: str, *, is_named: bool) -> _Said:
+    content, name = _words(entry.get("content", []), 2_000), _words(entry.get("name", []), 200) if is_named else ""
+    is_copy = content.startswith(name.removesuffix("…"))
+    return _Said(kind, _author(entry) or author, "" if is_copy else name, content)
+
+
+def _words(values: list[Any], longest: int) -> str:
+    value = values[0] if values else ""
+    text = value.get("value", "") if isinstance(value, dict) else value
+    return plain(text, is_html=False, longest=longest) if isinstance(text, str) else ""
 
 
 def _entries(items: list[Any], depth: int = 0) -> list[dict[str, Any]]:
@@ -213,13 +243,42 @@ def _decoded(body: bytes, content_type: str) -> str:
     return body.decode("windows-1252", "replace")
 
 
+def _base(document: BeautifulSoup, url: str) -> str:
+    element = document.find("base", href=True)
+    return (web_url(str(element["href"]), url) if isinstance(element, Tag) else "") or url
+
+
 def _link(document: BeautifulSoup, url: str, is_wanted: Callable[[str], bool]) -> Tag | None:
-    base_element = document.find("base", href=True)
-    base = web_url(str(base_element["href"]), url) if isinstance(base_element, Tag) else ""
+    base = _base(document, url)
     for link in document.find_all(["a", "area"], href=True, limit=_MOST_LINKS):
-        if is_wanted(web_url(str(link["href"]), base or url)) and is_shown(link) and not link.has_attr("hidden"):
+        if is_wanted(web_url(str(link["href"]), base)) and is_shown(link) and not link.has_attr("hidden"):
             return link
     return None
+
+
+def _embedded(document: BeautifulSoup, url: str, wanted: Collection[str]) -> Tag | None:
+    """A picture, sound or film that is a target, or an entry's property that readers don't see.
+
+    Source: W3C Webmention, 3.2.2; microformats.org/wiki/h-entry.
+    """
+    base = _base(document, url)
+    for element in document.find_all([*_EMBEDDED], limit=_MOST_LINKS):
+        address = element.get(_EMBEDDED[element.name])
+        if not address or canonical(web_url(str(address), base)) not in wanted:
+            continue
+        is_property = element.name not in ("data", "link") or _is_property(element)
+        if is_property and is_shown(element) and not element.has_attr("hidden"):
+            return element
+    return None
+
+
+def _is_property(element: Tag) -> bool:
+    own = element.get_attribute_list("class")
+    return any(str(name).startswith("u-") for name in own) and element.find_parent(class_=_ENTRY_CLASSES) is not None
+
+
+def _is_in_text(link: Tag) -> bool:
+    return link.find_parent(class_=_CONTENT_CLASSES) is not None
 
 
 def is_shown(node: PageElement) -> bool:
@@ -257,6 +316,8 @@ def _excerpt(link: Tag) -> tuple[str, str, str]:
         left = f"{_CUT} {left[-_CONTEXT:].partition(' ')[2]}"
     if len(right) > _CONTEXT:
         right = f"{shortened(right, _CONTEXT).removesuffix('…')} {_CUT}"
+    if not linked:
+        return f"{left.rstrip()} {right.lstrip()}".strip(), "", ""
     return left, linked, right
 
 

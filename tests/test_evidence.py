@@ -177,6 +177,79 @@ def test_a_page_says_what_its_link_is(markup: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("markup", "kind"),
+    [
+        (f'<div class="h-entry"><data class="u-like-of" value="{T}"></data>x</div>', "like"),
+        (f'<article class="h-entry"><link class="u-bookmark-of" href="{T}">x</article>', "bookmark"),
+        (f'<p><img src="{T}" alt="x"></p>', ""),
+        ('<base href="https://planet.example/"><img src="/posts/1-x/">', ""),
+        (f'<video src="{T}"></video>', ""),
+        (f'<audio src="{T}"></audio>', ""),
+        (f'<video><source src="{T}"></video>', ""),
+    ],
+)
+def test_what_a_page_embeds_or_an_entry_names_is_a_link(markup: str, kind: str) -> None:
+    evidence = look(f"<title>S</title><body>{markup}")
+
+    assert evidence is not None
+    assert evidence.kind == kind
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f'<data class="u-like-of" value="{T}"></data>',
+        f'<div class="h-entry"><data value="{T}"></data></div>',
+        f'<link rel="alternate" href="{T}">',
+        f'<noscript><img src="{T}"></noscript>',
+        f'<img hidden src="{T}">',
+        f'<img src="x.png" alt="{T}">',
+        f'<input value="{T}">',
+    ],
+)
+def test_what_no_entry_names_and_nobody_sees_is_no_link(markup: str) -> None:
+    assert look(f"<title>S</title><body>{markup}") is None
+
+
+def test_a_reply_is_shown_in_its_own_words() -> None:
+    reply = f'<p>In reply to <a class="u-in-reply-to" href="{T}">a post</a></p><div class="e-content">I <b>agree</b>.<p>So</div>'
+    evidence = look(f'<title>ann.example</title><div class="h-entry">{reply}</div>')
+    long = look(
+        f'<div class="h-entry"><a class="u-in-reply-to" href="{T}">x</a><p class="e-content">{"word " * 300}</p></div>'
+    )
+
+    assert evidence is not None
+    assert (evidence.title, evidence.kind) == ("ann.example", "reply")
+    assert evidence.excerpt == ("I agree. So", "", "")
+    assert long is not None
+    assert len(long.excerpt[0]) <= 281
+
+
+def test_a_reply_that_links_in_its_text_is_shown_around_the_link() -> None:
+    text = f'<p class="e-content">What <a class="u-in-reply-to" href="{T}">they</a> say</p>'
+    evidence = look(f'<div class="h-entry">{text}</div>')
+
+    assert evidence is not None
+    assert evidence.excerpt == ("What ", "they", " say")
+
+
+@pytest.mark.parametrize(
+    ("entry", "title"),
+    [
+        ('<h1 class="p-name">My answer</h1><p class="e-content">Words</p>', "My answer"),
+        ('<p class="p-name e-content">Just words</p>', "The Blog"),
+        ('<p class="e-content">Words</p>', "The Blog"),
+        ('<p class="p-author h-card"><span class="p-name">Ann</span></p>', "The Blog"),
+    ],
+)
+def test_an_entry_is_called_by_its_own_name(entry: str, title: str) -> None:
+    evidence = look(f'<title>The Blog</title><div class="h-entry"><a class="u-like-of" href="{T}">x</a>{entry}</div>')
+
+    assert evidence is not None
+    assert evidence.title == title
+
+
+@pytest.mark.parametrize(
     ("author", "name"),
     [
         ('<a class="p-author h-card" href="https://ann.example/">Ann <b>B.</b></a>', "Ann B."),
