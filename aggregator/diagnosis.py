@@ -1,10 +1,10 @@
-"""Say in words why a post is or isn't shown, and how a feed is doing. Pure: facts in, sentences out."""
+"""Say in words why a post or a linkback is or isn't shown, and how a feed is doing. Pure: facts in, sentences out."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from aggregator.model import EntryFacts, FeedHealth
+from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Status
 
 
 def of_entry(facts: EntryFacts, per_feed_per_day: int) -> str:
@@ -63,6 +63,63 @@ def of_unseen(url: str, health: FeedHealth, newest: EntryFacts | None, oldest: E
     else:
         lines.append("The feed is read without trouble, but holds no entries.")
     return lines
+
+
+def of_linkback(facts: LinkbackFacts, now: datetime, rule: str, most_returns: int) -> list[str]:
+    """Say what became of a linkback and why; `rule` is the operator's for such, returns are let pass up to a number."""
+    lines = [f"{facts.source} links to {facts.target}: {facts.status}, {_why(facts, rule, most_returns)}"]
+    whose = f"from {facts.member}" if facts.member else "from a blog that is not on this planet"
+    lines.append(f"  number {facts.id}, {whose}; came by {', '.join(facts.ways)}, first {_day(facts.received_at)}")
+    if facts.failing_since:
+        lines.append(f"  its page could not be read {_times(facts.failures)} since {_day(facts.failing_since)}")
+    if facts.status is Status.PENDING and facts.attempts:
+        lines.append(f"  its page was asked for {_times(facts.attempts)}")
+    if facts.retractions:
+        lines.append(f"  its link was gone {_times(facts.retractions)}")
+    if facts.next_at:
+        when = _day(facts.next_at) if facts.next_at > now else "now, as soon as its host may be asked again"
+        lines.append(f"  it is looked at next {when}")
+    elif facts.ways == ("comment",):
+        lines.append("  it is a comment: no page is looked at")
+    else:
+        lines.append("  it is not looked at again by itself")
+    return lines
+
+
+def _why(facts: LinkbackFacts, rule: str, most_returns: int) -> str:
+    if facts.problem and facts.status not in (Status.HELD, Status.PUBLISHED, Status.HIDDEN):
+        return f"because {facts.problem}" if facts.status is not Status.PENDING else f"so far {facts.problem}"
+    match facts.status:
+        case Status.PENDING:
+            return "its page has not been read yet"
+        case Status.HELD:
+            return _why_held(facts, rule, most_returns)
+        case Status.HIDDEN:
+            return "because the operator hid it"
+        case Status.PUBLISHED if facts.decision == "approved":
+            return "because the operator approved it" + _trouble(facts)
+        case Status.PUBLISHED:
+            return "because the link was found" + _trouble(facts)
+    return "because there is no link to the target on its page"
+
+
+def _why_held(facts: LinkbackFacts, rule: str, most_returns: int) -> str:
+    if facts.retractions > most_returns:
+        return "because its link went and came back too often" + _trouble(facts)
+    if rule == "publish" and not facts.member:
+        return "because its host has enough links under that post already" + _trouble(facts)
+    if rule == "publish":
+        return f"because it was not found on a page of {facts.member} itself" + _trouble(facts)
+    whom = "members" if facts.member else "strangers"
+    return f"because links of {whom} wait for the operator ([linkbacks] {whom} in feeds.toml)" + _trouble(facts)
+
+
+def _trouble(facts: LinkbackFacts) -> str:
+    return f"; at the last look {facts.problem}" if facts.problem else ""
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _written(facts: EntryFacts) -> str:

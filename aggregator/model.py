@@ -450,6 +450,31 @@ class EntryFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkbackFacts:
+    """What is stored about a linkback, whatever became of it.
+
+    `ways` are the protocols by which it came; `member` is the blog of this planet that it comes from, or "";
+    `next_at` is when it is looked at next.
+    """
+
+    id: int
+    source: str
+    target: str
+    status: Status
+    ways: tuple[str, ...]
+    received_at: datetime
+    settled_at: datetime | None
+    next_at: datetime | None
+    member: str
+    problem: str
+    decision: str
+    attempts: int
+    failures: int
+    failing_since: datetime | None
+    retractions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """One poll in a feed's history; 0 as status: there was no answer."""
 

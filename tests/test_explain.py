@@ -14,7 +14,7 @@ from aggregator import store
 from aggregator.cli import main
 from aggregator.sameness import FIRST_IMPORT
 from tests.builders import NOON, hours_ago, rss
-from tests.farm import Farm, Reply
+from tests.farm import Farm, Reply, farm
 from tests.world import World, feed_at
 
 Worlds = Callable[..., World]
@@ -102,6 +102,77 @@ def test_a_linkbacks_source_is_explained(world: Worlds, web: Farm) -> None:
     here.ping("https://stranger.test/reply", f"{web.url}/1")
 
     assert f"https://stranger.test/reply links to {web.url}/1: pending" in here.explain("https://stranger.test/reply")
+
+
+def explained_linkback(here: World, source: str, target: str) -> str:
+    here.ping(source, target)
+    here.verify()
+    return here.explain(source)
+
+
+def test_a_linkback_that_is_held_is_explained_by_the_rule_for_strangers(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    with farm("127.0.0.3") as stranger:
+        text = explained_linkback(here, stranger.html("/x", f'<a href="{web.url}/1">x</a>'), f"{web.url}/1")
+
+    assert ": held, because links of strangers wait for the operator ([linkbacks] strangers" in text
+    assert "from a blog that is not on this planet; came by pingback, first 2026-11-22 12:00 UTC" in text
+    assert "it is looked at next 2026-11-22 13:00 UTC" in text
+
+
+def test_a_linkback_that_is_rejected_is_explained_by_what_was_not_found(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    with farm("127.0.0.3") as stranger:
+        text = explained_linkback(here, stranger.html("/x", "nothing"), f"{web.url}/1")
+
+    assert ": rejected, because there is no link to the target on the page" in text
+    assert "it is not looked at again by itself" in text
+
+
+def test_a_linkback_whose_page_fails_is_explained_with_how_often(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")), more='[linkbacks]\nstrangers = "publish"\n')
+    here.poll()
+    with farm("127.0.0.3") as stranger:
+        stranger.routes["/late"] = Reply(status=503)
+        pending = explained_linkback(here, f"{stranger.url}/late", f"{web.url}/1")
+        source = stranger.html("/x", f'<a href="{web.url}/1">x</a>')
+        explained_linkback(here, source, f"{web.url}/1")
+        stranger.routes["/x"] = Reply(status=500)
+        here.later(hours=2).verify()
+        here.later(minutes=1).verify()
+        published = here.explain(source)
+        stranger.html("/x", "nothing")
+        here.later(days=3).verify()
+        here.later(minutes=1).verify()
+        retracted = here.explain(source)
+
+    assert ": pending, so far its server answers with status 503" in pending
+    assert "its page was asked for once" in pending
+    assert ": published, because the link was found; at the last look its server answers with status 500" in published
+    assert "its page could not be read once since 2026-11-22 14:01 UTC" in published
+    assert ": retracted, because there is no link to the target on the page" in retracted
+    assert "its link was gone once" in retracted
+
+
+def test_a_members_post_is_explained_with_the_links_that_it_makes(tmp_path: Path, world: Worlds, web: Farm) -> None:
+    with farm("127.0.0.2") as other:
+        here = world(feed_at(web, ("/1", "One", "x")), feed_at(other, ("/9", "Nine", f'<a href="{web.url}/1">one</a>')))
+        here.poll()
+        text = explained_linkback(here, other.html("/9", f'<a href="{web.url}/1">x</a>'), f"{web.url}/1")
+        as_json = json.loads(run(tmp_path, "explain", "--json", f"{other.url}/9").output)
+    [linkback] = as_json["linkbacks"]
+
+    assert "shown at /posts/" in text
+    assert ": published, because the link was found\n" in text
+    assert "from A blog; came by pingback" in text
+    assert as_json["kind"] == "post"
+    assert (linkback["status"], linkback["ways"], linkback["next_at"]) == (
+        "published",
+        ["pingback"],
+        "2026-11-22T13:00:00+00:00",
+    )
 
 
 # -- release -----------------------------------------------------------------------------------------

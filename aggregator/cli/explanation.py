@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,8 @@ from sqlite_utils import Database
 
 from aggregator import diagnosis, store
 from aggregator.config import Planet
-from aggregator.model import EntryFacts, FeedHealth, Poll
+from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Poll
+from aggregator.standing import MOST_RETURNS
 from aggregator.urls import is_under, web_url
 
 _ENTRIES, _ALIASES, _MEMBERS = 20, 3, 5
@@ -26,6 +28,7 @@ class Explanation:
     lines: tuple[str, ...]
     entries: tuple[EntryFacts, ...] = ()
     polls: tuple[Poll, ...] = ()
+    linkbacks: tuple[LinkbackFacts, ...] = ()
 
 
 def explained(database: Database, planet: Planet, url: str, now: datetime) -> Explanation:
@@ -33,12 +36,22 @@ def explained(database: Database, planet: Planet, url: str, now: datetime) -> Ex
     address = web_url(url) or url
     if (feed_id := store.health.feed_id(database, address)) is not None:
         return _feed(database, planet, address, feed_id, now)
+    linkbacks = tuple(store.health.linkbacks_from(database, address))
+    lines = _linkback_lines(planet, linkbacks, now)
     if facts := stored_at(database, planet, url):
-        return Explanation(url, "post", tuple(_post_lines(database, planet, facts)), tuple(facts))
-    if linkbacks := store.mentions.from_source(database, address):
-        lines = [f"{mention.source} links to {mention.target}: {mention.status}" for mention in linkbacks]
-        return Explanation(url, "linkback", tuple(lines))
+        lines = [*_post_lines(database, planet, facts), *lines]
+        return Explanation(url, "post", tuple(lines), tuple(facts), linkbacks=linkbacks)
+    if linkbacks:
+        return Explanation(url, "linkback", tuple(lines), linkbacks=linkbacks)
     return _unknown(database, url, address)
+
+
+def _linkback_lines(planet: Planet, linkbacks: Sequence[LinkbackFacts], now: datetime) -> list[str]:
+    rules = planet.linkbacks
+    lines = []
+    for each in linkbacks:
+        lines += diagnosis.of_linkback(each, now, rules.members if each.member else rules.strangers, MOST_RETURNS)
+    return lines
 
 
 def _feed(database: Database, planet: Planet, url: str, feed_id: int, now: datetime) -> Explanation:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
-from aggregator.model import EntryFacts, FeedHealth
+from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Status
 from aggregator.store.connection import an_instant, to_instant
 from aggregator.urls import canonical
 
@@ -127,6 +129,43 @@ SELECT entry.id, entry.slug, entry.feed_id, feed.url AS feed_url,
         AND (other.shown_at, other.id) > (entry.shown_at, entry.id)) AS fold
 FROM entry JOIN feed ON feed.id = entry.feed_id
 """
+
+
+def linkbacks_from(database: Database, url: str) -> list[LinkbackFacts]:
+    """Return what is stored of the linkbacks from one source, in order of time."""
+    key = canonical(url)
+    rows = database.query(_LINKBACKS, [key, f"{key}#{urlsplit(url).fragment}"] if key else ["", ""])
+    return [_linkback(row) for row in rows]
+
+
+_LINKBACKS = """
+SELECT linkback.id, source, target, linkback.status, protocols, received_at, settled_at,
+    CASE linkback.status WHEN 'pending' THEN next_try_at ELSE recheck_at END AS next_at, linkback.problem, decision,
+    attempts, linkback.failures, linkback.failing_since, retractions,
+    coalesce(nullif(feed.name, ''), nullif(feed.title, ''), feed.url, '') AS member
+FROM linkback LEFT JOIN feed ON feed.id = linkback.feed_id
+WHERE source_key IN (?, ?) AND source_key <> '' ORDER BY received_at, linkback.id
+"""
+
+
+def _linkback(row: dict[str, Any]) -> LinkbackFacts:
+    return LinkbackFacts(
+        id=row["id"],
+        source=row["source"],
+        target=row["target"],
+        status=Status(row["status"]),
+        ways=tuple(json.loads(row["protocols"])),
+        received_at=an_instant(row["received_at"]),
+        settled_at=to_instant(row["settled_at"]),
+        next_at=to_instant(row["next_at"]),
+        member=row["member"],
+        problem=row["problem"],
+        decision=row["decision"],
+        attempts=row["attempts"],
+        failures=row["failures"],
+        failing_since=to_instant(row["failing_since"]),
+        retractions=row["retractions"],
+    )
 
 
 def feed_id(database: Database, url: str) -> int | None:

@@ -277,11 +277,6 @@ def mention(database: Database, token: str) -> Mention | None:
     return next((_mention(row) for row in rows), None)
 
 
-def from_source(database: Database, url: str) -> list[Mention]:
-    """Return what became of the linkbacks from one source."""
-    return [_mention(row) for row in database.query(f"{_MENTION} WHERE source_key = ?", [canonical(url)])]
-
-
 def forget(database: Database, url: str) -> int:
     """Delete the linkbacks from one source; inside a transaction. Returns how many there were."""
     rows = database.execute("DELETE FROM linkback WHERE source_key = ? RETURNING entry_id", [canonical(url)]).fetchall()
