@@ -347,6 +347,7 @@ class ListedMention:
     post: str
     post_path: str
     problem: str = ""
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,6 +313,52 @@ def test_a_block_in_the_configuration_removes_what_is_stored(here: World) -> Non
     assert "The answer" not in here.post("Question")
 
 
+def test_a_source_is_listed_whole_in_a_narrow_terminal(held: World, web: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with farm("127.0.0.4") as other:
+        source = f"{other.url}/{'long/' * 12}answer"
+        held.ping(source, f"{web.url}/1")
+        held.verify()
+        output = re.sub(r"\x1b\[[0-9;]*m", "", planet_cli(held, "mentions", "list", "--status", "rejected"))
+    [listed_source] = [each for each in listed(held)["mentions"] if each["source"] == source]
+
+    column = output.splitlines()[0].index("Source")
+    assert max(map(len, output.splitlines())) <= 80
+    assert source in "".join(line[column:].strip() for line in output.splitlines())
+    assert "because its server answers with status 404" in " ".join(output.split())
+    assert listed_source["ways"] == ["pingback"]
+    assert listed_source["problem"] == "its server answers with status 404"
+
+
+@pytest.mark.parametrize("verb", ["approve", "hide"])
+def test_what_cannot_be_decided_is_told_with_the_reason(held: World, web: Farm, verb: str) -> None:
+    with farm("127.0.0.4") as other:
+        held.ping(other.html("/x", "nothing"), f"{web.url}/1")
+        held.verify()
+    result = CliRunner().invoke(main, ["mentions", verb, "2", "--config", str(held.planet.path)])
+
+    assert result.exit_code == 1
+    assert "linkback 2 is rejected because there is no link to the target on the page" in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_hiding_what_is_still_verified_says_when_it_is_hidden(held: World, web: Farm) -> None:
+    with farm("127.0.0.4") as other:
+        held.ping(other.html("/x", f'<a href="{web.url}/1">x</a>'), f"{web.url}/1")
+        output = planet_cli(held, "mentions", "hide", "2")
+        held.verify()
+
+    assert output == "1 linkback hidden; 1 still being verified: hidden as soon as the link is found\n"
+    assert counts(held) == {"held": 1, "hidden": 1}
+
+
+def test_a_host_is_always_allowed_before_it_has_sent_anything(held: World) -> None:
+    planet_cli(held, "mentions", "approve", "New.Test", "--always")
+
+    assert listed(held)["allowed"] == ["new.test"]
+
+
 def test_mistakes_of_an_operator_are_named(here: World) -> None:
     for words in (["approve", "99"], ["hide", "nobody.test"], ["unblock", "nobody.test"], ["block", "https://"]):
         result = CliRunner().invoke(main, ["mentions", *words, "--config", str(here.planet.path)])
@@ -324,7 +370,7 @@ def test_mistakes_of_an_operator_are_named(here: World) -> None:
 def test_the_list_is_a_table_for_people_and_lines_for_scripts(held: World) -> None:
     lines = planet_cli(held, "mentions", "list").splitlines()
 
-    assert lines[0].split("\t") == ["Id", "Status", "Received", "Kind", "Source", "Title", "Post"]
+    assert lines[0].split("\t") == ["Id", "Status", "Received", "Kind", "Source", "Title", "Post", "Ways", "Why"]
     assert lines[1].split("\t")[1] == "held"
     assert len(planet_cli(held, "mentions", "list", "--status", "published").splitlines()) == 1
 

@@ -62,13 +62,16 @@ def approve(config_path: Path, what: tuple[str, ...], always: bool) -> None:
     """Publish linkbacks that are held or hidden; those still being verified, as soon as the link is found."""
     from aggregator import store
     from aggregator.config import load
+    from aggregator.errors import PlanetError
 
     with opened(load(config_path)) as database:
-        ids = _meant(database, what)
+        ids = _meant(database, what, may_be_new=always)
         hosts = {store.moderation.host_of(database, id) for id in ids}
-        hosts |= {each.lower() for each in what if not each.isdigit() and "/" not in each}
+        hosts |= {_pattern(database, each) for each in what if _is_host(each)}
         with store.transaction(database):
             count = store.moderation.approve(database, ids, clock.now())
+            if not count and not always:
+                raise PlanetError(_why_not(database, ids))
             for host in hosts if always else ():
                 store.blocks.allow(database, host, clock.now())
     click.echo(f"{counted(count, 'linkback')} approved{_also(sorted(hosts)) if always else ''}")
@@ -81,14 +84,21 @@ def hide(config_path: Path, what: tuple[str, ...]) -> None:
     """Show linkbacks no more, whatever becomes of their pages; what is approved later is shown again."""
     from aggregator import store
     from aggregator.config import load
+    from aggregator.errors import PlanetError
+    from aggregator.model import Status
 
     with opened(load(config_path)) as database:
         ids = _meant(database, what)
+        stands = store.moderation.stands(database, ids)
+        pending = sum(status is Status.PENDING for _, status, _ in stands)
         with store.transaction(database):
             count = store.moderation.hide(database, ids, clock.now())
             for host in (each.lower() for each in what):
                 store.blocks.disallow(database, host)
-    click.echo(f"{counted(count, 'linkback')} hidden")
+        if not count:
+            raise PlanetError(_why_not(database, ids))
+    later = f"; {pending} still being verified: hidden as soon as the link is found" if pending else ""
+    click.echo(f"{counted(count, 'linkback')} hidden{later}")
 
 
 @mentions.command(epilog=_WHAT)
@@ -143,14 +153,29 @@ def held_feed(config_path: Path) -> None:
     click.echo(f"{planet.masthead.url}held/{secret}/feed.atom")
 
 
-def _meant(database: Database, what: tuple[str, ...]) -> list[int]:
+def _is_host(what: str) -> bool:
+    return not what.isdigit() and "/" not in what
+
+
+def _why_not(database: Database, ids: list[int]) -> str:
+    """Why nothing can be decided about linkbacks, in one line."""
+    from aggregator import store
+
+    id, status, problem = store.moderation.stands(database, ids)[0]
+    others = f", nor can {len(ids) - 1} more" if len(ids) > 1 else ""
+    why = f" because {problem}" if problem else ""
+    return f"linkback {id} is {status}{why}: there is nothing to show or hide{others}; its sender may ping again"
+
+
+def _meant(database: Database, what: tuple[str, ...], *, may_be_new: bool = False) -> list[int]:
+    """The linkbacks that an operator means; of hosts that may be new there needn't be any."""
     from aggregator import store
     from aggregator.errors import PlanetError
 
     ids: dict[int, None] = {}
     for each in what:
         found = store.moderation.matching(database, each)
-        if not found:
+        if not found and not (may_be_new and _is_host(each)):
             raise PlanetError(f"there is no linkback {each}; `planet mentions list` names them")
         ids |= dict.fromkeys(found)
     return list(ids)
@@ -185,16 +210,20 @@ def _print(found: list[ListedMention]) -> None:
     from aggregator.logs import escaped
 
     console = Console()
-    names = ("Id", "Status", "Received", "Kind", "Source", "Title", "Post")
-    table = Table(*names, box=None, header_style="bold")
+    names = ("Id", "Status", "Received", "Kind", "Source", "Title", "Post", "Ways", "Why")
+    table = Table("Id", "Status", "Received", "Ways", "Source", box=None, header_style="bold")
     if not console.is_terminal:
         click.echo("\t".join(names))
     for each in found:
         received = each.received_at.astimezone().strftime("%d %b %H:%M")
-        cells = (str(each.id), each.status.value, received, each.kind, each.source, each.title, each.post)
+        first = (str(each.id), each.status.value, received)
         if console.is_terminal:
-            table.add_row(*(Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells))
+            words = Text(escaped(each.source), overflow="fold")
+            told = (f"{each.title} → {each.post}", each.problem and f"because {each.problem}")
+            words.append("".join(f"\n{escaped(line)}" for line in told if line), style="dim")
+            table.add_row(*(Text(cell, no_wrap=True) for cell in first), Text("\n".join(each.ways)), words)
         else:
-            click.echo("\t".join(map(escaped, cells)))
+            rest = (each.kind, each.source, each.title, each.post, " ".join(each.ways), each.problem)
+            click.echo("\t".join(map(escaped, (*first, *rest))))
     if console.is_terminal:
         console.print(table)

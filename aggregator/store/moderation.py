@@ -65,6 +65,15 @@ def host_of(database: Database, id: int) -> str:
     return str(row[0]) if row else ""
 
 
+def stands(database: Database, ids: Sequence[int]) -> list[tuple[int, Status, str]]:
+    """Return of each linkback its id, what became of it, and its problem."""
+    rows = database.execute(
+        "SELECT id, status, problem FROM linkback WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        [json.dumps(list(ids))],
+    ).fetchall()
+    return [(id, Status(status), problem) for id, status, problem in rows]
+
+
 def approve(database: Database, ids: Sequence[int], now: datetime) -> int:
     """Publish what was found and held or hidden; what is still being verified is published when it is found.
 
@@ -139,4 +148,5 @@ def _listed(row: dict[str, Any]) -> ListedMention:
         post=row["post"] or row["lede"][:80] or "Untitled",
         post_path=f"/posts/{row['entry_id']}-{row['slug']}/",
         problem=row["problem"],
+        ways=tuple(json.loads(row["protocols"])),
     )
