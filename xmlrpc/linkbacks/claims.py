@@ -60,6 +60,8 @@ def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = l
     member = store.feeds.member_at(database, source)
     if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
         return Refusal.SOURCE_DENIED
+    if post_at(database, source, rules.planet_url) == entry_id:
+        return Refusal.SAME
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
     return _stored(database, claim, entry_id, member, may_send)
