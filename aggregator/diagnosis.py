@@ -57,7 +57,8 @@ def of_unseen(url: str, health: FeedHealth, newest: EntryFacts | None, oldest: E
         lines.append(
             f"The feed is read without trouble. What it has brought goes from {_written(oldest)} to {_written(newest)}."
             " A post outside of that has left the feed before it was first polled, or is not in it yet;"
-            " some blogs leave posts out of their feed on purpose (a category, a page, a password)."
+            " some blogs leave posts out of their feed on purpose (a category, a page, a password), and of a feed"
+            " with more than 200 entries the newest 200 are read."
         )
     else:
         lines.append("The feed is read without trouble, but holds no entries.")

@@ -39,7 +39,7 @@ class Filter:
         if not colon or place.strip().lower() not in _PLACES:
             place, rest = "", written
         wanted = rest.strip()
-        if not wanted:
+        if wanted in ("", "/", "//"):
             raise FilterBroken('a filter is empty; write a word, "title: word" or "/pattern/"')
         return cls(written, place.strip().lower(), _search_for(wanted))
 
@@ -52,7 +52,8 @@ class Filter:
 
 def _search_for(wanted: str) -> Callable[[str], object]:
     if not (len(wanted) > 2 and wanted.startswith("/") and wanted.endswith("/")):
-        return re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)", re.IGNORECASE).search
+        words = r"\s+".join(map(re.escape, wanted.split()))
+        return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE).search
     import regex  # 11 MB that a planet without patterns does without; unlike re it can be told when to give up
 
     try:
@@ -61,30 +62,61 @@ def _search_for(wanted: str) -> Callable[[str], object]:
         raise FilterBroken(f"the pattern {wanted} can't be read: {error}") from error
 
 
-def unwanted(
-    include: Sequence[Filter], exclude: Sequence[Filter], title: str, text: str, categories: Sequence[str]
-) -> str:
-    """Return why an entry isn't wanted, or "".
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What an operator wants of one feed, as written in feeds.toml."""
 
-    With `include` an entry must match one of them; one of `exclude` outranks it. A search that takes too long
-    finds nothing.
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+NO_FILTERS = Filters()
+
+
+class Sieve:
+    """Applies the filters of one feed to its entries, one after the other.
+
+    A pattern that takes too long is given up for the rest, finds nothing more, and is named by `remark`.
     """
-    for one in exclude:
-        if _found(one, title, text, categories):
-            return f"{_EXCLUDED} {one.written!r} in feeds.toml"
-    if include and not any(_found(one, title, text, categories) for one in include):
-        named = ", ".join(repr(one.written) for one in include)
-        return f"{_NOT_INCLUDED} in feeds.toml ({named})"
-    return ""
+
+    def __init__(self, filters: Filters) -> None:
+        """Raises: FilterBroken."""
+        self._include = [Filter.of(written) for written in filters.include]
+        self._exclude = [Filter.of(written) for written in filters.exclude]
+        self._slow: set[str] = set()
+
+    @property
+    def remark(self) -> str:
+        """What the operator must know of the filters, "" when nothing."""
+        if not self._slow:
+            return ""
+        return (
+            f"the filter {', '.join(map(repr, sorted(self._slow)))} takes too long, and was not applied to all entries"
+        )
+
+    def verdict(self, title: str, text: str, categories: Sequence[str]) -> str:
+        """Return why an entry isn't wanted, or "".
+
+        With `include` an entry must match one of them; one of `exclude` outranks it.
+        """
+        for one in self._exclude:
+            if self._found(one, title, text, categories):
+                return f"{_EXCLUDED} {one.written!r} in feeds.toml"
+        if self._include and not any(self._found(one, title, text, categories) for one in self._include):
+            named = ", ".join(repr(one.written) for one in self._include)
+            return f"{_NOT_INCLUDED} in feeds.toml ({named})"
+        return ""
+
+    def _found(self, one: Filter, title: str, text: str, categories: Sequence[str]) -> bool:
+        if one.written in self._slow:
+            return False
+        try:
+            return one.matches(title, text, categories)
+        except TimeoutError:
+            self._slow.add(one.written)
+            return False
 
 
 def is_by_filter(why: str) -> bool:
     """Tell whether a reason for hiding an entry is one of `unwanted`."""
     return why.startswith((_EXCLUDED, _NOT_INCLUDED))
-
-
-def _found(one: Filter, title: str, text: str, categories: Sequence[str]) -> bool:
-    try:
-        return one.matches(title, text, categories)
-    except TimeoutError:
-        return False

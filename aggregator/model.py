@@ -157,11 +157,15 @@ class ParsedFeed:
     asked_for: timedelta = timedelta(0)
     quiet: Quiet = Quiet()
     remark: str = ""
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadEntry:
-    """An entry that is safe to store: HTML sanitised, links absolute, other texts plain."""
+    """An entry that is safe to store: HTML sanitised, links absolute, other texts plain.
+
+    `unwanted` is why the operator's filters leave it out, "" when they don't.
+    """
 
     guid: str
     content_hash: bytes
@@ -179,6 +183,7 @@ class ReadEntry:
     enclosures: tuple[Enclosure, ...] = ()
     comments_feed: str = ""
     comments: int | None = None
+    unwanted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,8 @@ class Voice:
 class Reading:
     """What reading one body gave: of entries only those that are new or changed, of guids all, newest first.
 
-    Of one that `is_cut`, because it is not well-formed, nobody knows what its end would have held.
+    Of one that `is_cut` nobody knows what its end would have held. `dated` are the dates of all entries that have
+    one, `comments` the numbers of comments of those that say so, both by guid.
     """
 
     title: str
@@ -209,6 +215,8 @@ class Reading:
     quiet: Quiet = Quiet()
     remark: str = ""
     is_cut: bool = False
+    dated: tuple[tuple[str, datetime], ...] = ()
+    comments: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from aggregator import __version__
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from aggregator import __version__, store
 from aggregator.config import Planet
-from aggregator.filters import Filter
+from aggregator.filters import Filters
 from aggregator.outbound import Engine, Guard
 from aggregator.site import Renderer
 from jobs.outcomes import Terms
-from jobs.record import Filters, Keeping
+from jobs.record import Keeping
+from jobs.sift import sift
 from jobs.verify import Policy
 
 
@@ -41,11 +46,15 @@ def terms_for(planet: Planet) -> Terms:
 def keeping_for(planet: Planet) -> Keeping:
     """Return what is kept of feeds."""
     filters = {
-        feed.url: Filters(tuple(map(Filter.of, feed.include)), tuple(map(Filter.of, feed.exclude)))
-        for feed in planet.subscriptions
-        if feed.include or feed.exclude
+        feed.url: Filters(feed.include, feed.exclude) for feed in planet.subscriptions if feed.include or feed.exclude
     }
     return Keeping(planet.page.first_import, planet.keep.polls, filters)
+
+
+def subscribe(database: Database, planet: Planet, now: datetime) -> None:
+    """Make the stored feeds those of the configuration, filters included."""
+    changed = store.feeds.subscribe(database, planet.subscriptions, now)
+    sift(database, changed, keeping_for(planet).filters)
 
 
 def policy_for(planet: Planet) -> Policy:

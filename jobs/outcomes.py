@@ -20,6 +20,8 @@ ACCEPT = (
     " application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
 DELTA = 226
+TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,13 @@ def failed(feed: DueFeed, outcome: Outcome | None, problem: str, bounds: Bounds,
     status, where, stay_away = 0, feed.state.where, timedelta(0)
     if isinstance(outcome, Answer):
         status = outcome.status
-        stay_away = retry_after(outcome.headers, now) if status in (429, 503) else stay_away
+        stay_away = retry_after(outcome.headers, now) if status in (TOO_MANY_REQUESTS, UNAVAILABLE) else stay_away
     if status == 410 and not where.address:
         where = after_gone(where, now)
     elif where.address and status in (404, 410):
         where = after_lost(where)
+    if stay_away:
+        problem = f"{problem}; it asks us not to come before {now + stay_away:%Y-%m-%d %H:%M} UTC"
     every = bounds.interval(feed.url, feed.every)
     return after_failure(replace(feed.state, status=status, where=where), now, problem, every, stay_away)
 
@@ -101,4 +105,6 @@ def reason(answer: Answer) -> str:
         410: "it is gone for good (410); remove it from feeds.toml",
         429: "the server asks us to come less often (429)",
     }
+    if answer.status in _REDIRECTS:
+        return f"it redirects, but doesn't say where to ({answer.status})"
     return known.get(answer.status, f"the server answers with status {answer.status}")

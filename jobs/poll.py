@@ -15,11 +15,12 @@ from aggregator import store
 from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
 from aggregator.feeds import read
+from aggregator.filters import NO_FILTERS
 from aggregator.model import DueFeed, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs import search
 from jobs.children import Children, result
-from jobs.outcomes import DELTA, Terms, digest, failed, history, reason, renewed, request, well
+from jobs.outcomes import DELTA, TOO_MANY_REQUESTS, Terms, digest, failed, history, reason, renewed, request, well
 from jobs.record import Polled, Recorded, record
 
 log = logging.getLogger("planet.poll")
@@ -27,6 +28,7 @@ log = logging.getLogger("planet.poll")
 # Bodies that wait for a child are kept in memory; beyond this no new request is begun.
 MOST_WAITING_BYTES = 50_000_000
 BATCH = 50
+NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)
 _PATIENCE = 0.2
 
@@ -116,7 +118,7 @@ class Sweep:
             self._fail(feed, outcome, outcome.reason)
         elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
             self._unchanged(feed, renewed(feed.state, outcome), outcome)
-        elif outcome.status not in (200, 203, DELTA):
+        elif outcome.status not in (200, 203, DELTA) or "cf-mitigated" in outcome.headers:
             self._fail(feed, outcome, reason(outcome))
         else:
             state = renewed(replace(feed.state, body_hash=digest(outcome.body)), outcome)
@@ -128,7 +130,8 @@ class Sweep:
     def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         known = store.entries.known_hashes(self._database, feed.id)
         sent = (answer.body, answer.coding, answer.content_type, answer.url)
-        future = self._children.submit(read, *sent, known, self._terms.max_bytes)
+        filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
+        future = self._children.submit(read, *sent, known, self._terms.max_bytes, filters)
         # The body has gone to the child; what is kept of the answer is small.
         self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), len(answer.body))
 
@@ -169,8 +172,7 @@ class Sweep:
                 begun = _Reading(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
                 self._good(begun, found.reading)
             else:
-                words = "this is a web page, not a feed, and none was found that belongs to it"
-                self._fail(feed, found.search.page, words)
+                self._fail(feed, found.search.page, NO_FEED_FOUND)
 
     def _unchanged(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         self._count(unchanged=1)
@@ -198,7 +200,8 @@ class Sweep:
         self._count(failed=1)
         now = self._clock()
         after = failed(feed, outcome, problem, self._terms.bounds, now)
-        self._done.append(Polled(feed, after, history(now, outcome, "failed", size, problem)))
+        resting = outcome.url if isinstance(outcome, Answer) and outcome.status == TOO_MANY_REQUESTS else ""
+        self._done.append(Polled(feed, after, history(now, outcome, "failed", size, problem), resting=resting))
         if after.where.retired_at and not feed.state.where.retired_at:
             told = "RETIRED: it has said for good that it is gone (410, on two days); remove it from feeds.toml"
             log.error("%s", told, extra={"feed": feed.url})
@@ -238,6 +241,9 @@ class Sweep:
                         stored[polled.feed.url] = record(self._database, polled, self._terms.keeping, self._clock())
                 except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
                     self._record_unstorable(polled, error)
+            for polled in done:  # after all of them: others of a resting host may be among them
+                if polled.resting:
+                    store.feeds.hold_host(self._database, polled.resting, polled.state.next_poll_at)
         self._taken.difference_update(polled.feed.id for polled in done)
         for url, recorded in stored.items():
             self._count(new=recorded.new, edited=recorded.edited)
@@ -254,4 +260,4 @@ class Sweep:
 def _may_be_searched(feed: DueFeed) -> bool:
     """A page is searched when it is new, and then once a day; what was a feed once may be anybody's page now."""
     is_unknown = feed.is_new and not feed.state.body_hash
-    return is_unknown and (feed.state.failures == 0 or feed.state.failures >= DAILY)
+    return is_unknown and (feed.state.problem != NO_FEED_FOUND or feed.state.failures >= DAILY)

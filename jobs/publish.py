@@ -34,7 +34,7 @@ def publish(database: Database, renderer: Renderer, public: Path, *, until: Call
     changed = 0
     _notice_new_templates(database, renderer, public)
     while not until():
-        shown = store.entries.newest(database, renderer.entries)
+        shown = store.entries.river(database, renderer.entries, renderer.per_feed_per_day)
         # The front page must not lead to pages that are not there yet.
         stale = store.stale.some(database, BATCH, first=[post.id for post in shown])
         if not stale.posts and not stale.river:
@@ -46,7 +46,10 @@ def publish(database: Database, renderer: Renderer, public: Path, *, until: Call
 
 def build(database: Database, renderer: Renderer, out: Path) -> int:
     """Write the whole site into `out`, and remove posts that are no more; return how many files were written."""
-    files = {**renderer.static(), **_river(database, renderer, store.entries.newest(database, renderer.entries))}
+    files = {
+        **renderer.static(),
+        **_river(database, renderer, store.entries.river(database, renderer.entries, renderer.per_feed_per_day)),
+    }
     written = set(files)
     last = 0
     while ids := store.entries.shown_ids(database, after=last, limit=BATCH):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.filters import Filter, unwanted
-from aggregator.markup import plain
+from aggregator.filters import Filters
+from aggregator.logs import counted
 from aggregator.model import DueFeed, Poll, PollState, ReadEntry, Reading
 from aggregator.sameness import (
+    DOUBLE,
+    EMPTY,
     SAME_AS,
     WITHDRAWN,
     Place,
@@ -26,20 +28,11 @@ from aggregator.sameness import (
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What an operator wants of one feed."""
-
-    include: tuple[Filter, ...] = ()
-    exclude: tuple[Filter, ...] = ()
-
-    def verdict(self, title: str, text: str, categories: Sequence[str]) -> str:
-        """Return why an entry isn't wanted, or ""."""
-        return unwanted(self.include, self.exclude, title, text, categories)
-
-
-@dataclass(frozen=True, slots=True)
 class Polled:
-    """One feed's poll, ready to be stored; `is_whole` tells that the body held all that the feed has."""
+    """One feed's poll, ready to be stored.
+
+    `is_whole` tells that the body held all that the feed has; `resting` is an address on the host that said 429.
+    """
 
     feed: DueFeed
     state: PollState
@@ -47,6 +40,7 @@ class Polled:
     reading: Reading | None = None
     known: frozenset[str] = frozenset()
     is_whole: bool = True
+    resting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,6 @@ def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) 
     """Store one poll, whole; inside a transaction."""
     feed, reading = polled.feed, polled.reading
     store.feeds.record_state(database, feed.id, polled.state, is_good=polled.state.failures == 0)
-    if polled.state.status == 429:
-        store.feeds.hold_host(database, feed.address, polled.state.next_poll_at)
     recorded = Recorded()
     if reading is not None:
         strange = _strange(database, feed, reading)
@@ -97,7 +89,7 @@ def _strange(database: Database, feed: DueFeed, reading: Reading) -> str:
 
 
 def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping, now: datetime) -> Recorded:
-    feed, filters = polled.feed, keeping.filters.get(polled.feed.url, Filters())
+    feed = polled.feed
     store.feeds.record_title(database, feed.id, reading.title, reading.home)
     old = store.identity.old_entries(database, feed.id) if reading.entries or polled.known else []
     fresh, changed = _apart(reading.entries, polled.known)
@@ -109,18 +101,21 @@ def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping
         changed += [entry for entry in fresh if entry.guid in aliases]
         fresh = [entry for entry in fresh if entry.guid not in aliases]
     first_import = keeping.first_import if feed.is_new else None
-    standing = _standing(database, feed, fresh, filters, now, first_import)
+    standing = _standing(database, feed, fresh, {entry.content_hash for entry in old}, now, first_import)
     new = store.entries.add(database, feed.id, list(zip(fresh, standing, strict=True)), now)
     edited = store.entries.edit(database, feed.id, changed)
-    if changed and (filters.include or filters.exclude):
-        store.entries.refilter(database, feed.id, filters.verdict)
+    store.entries.correct(database, feed.id, reading.dated, reading.comments)
+    if aliases:
+        store.identity.prune_aliases(database, feed.id, reading.guids)
     removed = _gone(database, polled, reading, now)
     if new or edited:
         store.feeds.record_posting(database, feed.id)
     remark = f"; {reading.remark}" if reading.remark else ""
     withdrawn = f", {removed} withdrawn" if removed else ""
     again = f", {len(aliases)} known again under new names" if aliases else ""
-    told = f"read: {len(reading.guids)} entries, {new} new, {edited} edited{again}{withdrawn}{remark}"
+    told = (
+        f"read: {counted(len(reading.guids), 'entry', 'entries')}, {new} new, {edited} edited{again}{withdrawn}{remark}"
+    )
     return Recorded(new, edited, told)
 
 
@@ -128,22 +123,24 @@ def _standing(
     database: Database,
     feed: DueFeed,
     fresh: Sequence[ReadEntry],
-    filters: Filters,
+    known: Collection[bytes],
     now: datetime,
     first_import: int | None,
 ) -> list[Place]:
     """Where each new entry stands: those that are wanted first, so that they are the ones a joining blog shows."""
-    verdicts = [_verdict(filters, entry) for entry in fresh]
-    wanted = [entry for entry, why in zip(fresh, verdicts, strict=True) if not why]
+    said = set(known)
+    reasons = []
+    for entry in fresh:
+        reasons.append(entry.unwanted or _lack(entry) or (DOUBLE if entry.url and entry.content_hash in said else ""))
+        said.add(entry.content_hash)
+    wanted = [entry for entry, why in zip(fresh, reasons, strict=True) if not why]
     of_wanted = iter(places(wanted, now, first_import=first_import))
-    standing = [Place(now, why) if why else next(of_wanted) for why in verdicts]
+    standing = [Place(now, why) if why else next(of_wanted) for why in reasons]
     return [_beside(database, feed, entry, place, now) for entry, place in zip(fresh, standing, strict=True)]
 
 
-def _verdict(filters: Filters, entry: ReadEntry) -> str:
-    if not filters.include and not filters.exclude:
-        return ""
-    return filters.verdict(entry.title, plain(entry.html, is_html=True, longest=len(entry.html) + 1), entry.tags)
+def _lack(entry: ReadEntry) -> str:
+    return "" if entry.title or entry.lede or entry.enclosures or "<img" in entry.html else EMPTY
 
 
 def _beside(database: Database, feed: DueFeed, entry: ReadEntry, place: Place, now: datetime) -> Place:

@@ -76,7 +76,7 @@ class _Hands:
     stop: threading.Event
 
     def poll(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
-        store.feeds.subscribe(database, planet.subscriptions, self.clock())
+        equipment.subscribe(database, planet, self.clock())
         with store.transaction(database):
             store.polls.keep_only(database, planet.keep.polls)
         engine = stack.enter_context(equipment.engine_for(planet))

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict
 from aggregator.feeds import read
 from aggregator.feeds.discovery import usual_places
+from aggregator.filters import NO_FILTERS
 from aggregator.model import DueFeed, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs.children import Children, result
-from jobs.outcomes import Terms, request
+from jobs.outcomes import TOO_MANY_REQUESTS, Terms, request
 
 # The page itself is the sixth request.
 MOST_PLACES = 5
@@ -68,14 +69,15 @@ def _look_at(one: Search, outcome: Outcome, children: Children, terms: Terms) ->
         return Found(one)
     sent = (outcome.body, outcome.coding, outcome.content_type, outcome.url)
     try:
-        reading = result(children.submit(read, *sent, {}, terms.max_bytes))
+        filters = terms.keeping.filters.get(one.feed.url, NO_FILTERS)
+        reading = result(children.submit(read, *sent, {}, terms.max_bytes, filters))
     except (FeedUnreadable, BodyRefused, ChildStopped, NoVerdict):
         return Found(one)
     return Found(one, outcome, reading)
 
 
 def _is_unwelcome(outcome: Outcome) -> bool:
-    return outcome.kind == "spared" if isinstance(outcome, NoAnswer) else outcome.status == 429
+    return outcome.kind == "spared" if isinstance(outcome, NoAnswer) else outcome.status == TOO_MANY_REQUESTS
 
 
 def _all_of(requests: list[Request]) -> Callable[[int], list[Request]]:

@@ -221,6 +221,17 @@ def test_a_feed_keeps_its_posts_after_check_fix(tmp_path: Path, world: Worlds, w
     assert here.health().advice == ""
 
 
+def test_check_fix_never_writes_a_feed_that_is_there_already(tmp_path: Path, world: Worlds, web: Farm) -> None:
+    moved_planet(tmp_path, world, web)
+    text = COMMENTED.format(url=f"{web.url}/feed") + f'\n[[feeds]]\nurl = "{web.url}/new"\n'
+    (tmp_path / "feeds.toml").write_text(text, "utf-8")
+
+    result = run(tmp_path, "check", "--fix")
+
+    assert "leads to the same feed as" in result.output
+    assert (tmp_path / "feeds.toml").read_text("utf-8") == text
+
+
 def test_check_makes_no_database(tmp_path: Path) -> None:
     (tmp_path / "feeds.toml").write_text(COMMENTED.format(url="http://127.0.0.1/feed"), "utf-8")
 

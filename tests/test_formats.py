@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aggregator.errors import FeedUnreadable, PageInstead
-from aggregator.feeds import newest, parse
+from aggregator.feeds import newest, parse, read
 from aggregator.model import Enclosure, ParsedEntry, ParsedFeed
 
 URL = "https://blog.example/feed.xml"
@@ -260,6 +260,82 @@ def test_dates_are_read_as_the_feeds_others_show() -> None:
 def test_a_date_of_dublin_core_counts() -> None:
     assert item("<dc:date>2026-11-22T12:00:00Z</dc:date>").updated_at == NOVEMBER
     assert item("<dcterms:created>2026-11-22T12:00:00Z</dcterms:created>").published_at == NOVEMBER
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("&#xD83D;&#xDE00;", "😀"),
+        ("&#55357;&#56832;", "😀"),
+        ("&#xD800;", "\ufffd"),
+        ("&#x110000;", "\ufffd"),
+        ("&#99999999999999999999999;", "\ufffd"),
+        ("&#0;", ""),
+        ("&#x41;", "A"),
+    ],
+)
+def test_a_reference_to_no_character_costs_no_feed(reference: str, expected: str) -> None:
+    assert item(f"<title>x{reference}y</title>").title == f"x{expected}y"
+
+
+@pytest.mark.parametrize(
+    "stray", ["</height>", "</width>", "</textInput>", "</media:player>", "</media:license>", "</image>"]
+)
+def test_a_stray_end_costs_no_feed(stray: str) -> None:
+    feed = feed_of(f"{stray}<item><title>One</title></item>{stray}<item><title>Two</title></item>")
+
+    assert [entry.title for entry in feed.entries] == ["One", "Two"]
+
+
+def test_a_bare_ampersand_and_names_of_html_are_repaired_outside_of_cdata() -> None:
+    entry = item("<title>R&D caf&eacute;</title><description><![CDATA[a & b &eacute;]]></description>")
+
+    assert entry.title == "R&D café"
+    assert entry.html == "a & b &eacute;"
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ('<title type="text">Use &lt;b&gt; &amp; &lt;i&gt; tags</title>', "Use <b> & <i> tags"),
+        ("<title>p&lt;0.05 &amp; q&lt;b</title>", "p<0.05 & q<b"),
+        ('<title type="html">A &lt;b&gt;bold&lt;/b&gt; one</title>', "A bold one"),
+    ],
+)
+def test_a_title_of_atom_is_what_it_says_it_is(title: str, expected: str) -> None:
+    xml = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id>{title}</entry></feed>'
+
+    assert read(xml.encode(), "", "", URL, {}, 10_000).entries[0].title == expected
+
+
+def test_the_newest_are_kept_though_one_has_no_date() -> None:
+    def post(number: int) -> str:
+        date = f"<pubDate>{NOVEMBER + timedelta(hours=number):%a, %d %b %Y %T GMT}</pubDate>" if number != 100 else ""
+        return f"<item><title>{number}</title>{date}</item>"
+
+    kept = newest(feed_of("".join(post(number) for number in range(300))).entries)
+
+    assert [kept[0].title, len(kept)] == ["299", 200]
+
+
+def test_what_a_post_quotes_withdraws_nothing() -> None:
+    quoted = '<![CDATA[<at:deleted-entry ref="g1"/> http://purl.org/atompub/tombstones/1.0]]>'
+
+    assert feed_of(f"<item><guid>g1</guid><description>{quoted}</description></item>").deleted == ()
+
+
+def test_only_a_feed_without_its_end_is_cut() -> None:
+    assert not feed_of("<item><title>a&nbsp;<b></title></item>").is_cut
+    assert parse(b"<rss version='2.0'><channel><item><title>a</title></item><item><ti", "", URL).is_cut
+
+
+def test_a_text_that_is_a_picture_is_no_text() -> None:
+    xml = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><summary>words</summary>'
+        '<content type="image/png">iVBORw0KGgo</content></entry></feed>'
+    )
+
+    assert parse(xml.encode(), "", URL).entries[0].html == "words"
 
 
 def test_characters_that_xml_forbids_are_dropped() -> None:

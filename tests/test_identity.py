@@ -48,7 +48,7 @@ def test_a_feed_that_is_published_again_floods_nobody(world: Worlds, web: Farm) 
 
     assert (summary.new_entries, again.new_entries) == (0, 0)
     assert here.titles() == before
-    assert "known by the same address" in here.explain(f"{web.url}/p/1")
+    assert "known by the same content" in here.explain(f"{web.url}/p/1")
 
 
 def test_a_blog_that_moves_its_posts_is_known_by_their_texts(world: Worlds, web: Farm) -> None:
@@ -371,3 +371,103 @@ def test_an_edit_may_make_a_post_unwanted(world: Worlds, web: Farm) -> None:
     here.later(hours=2).poll()
 
     assert here.titles() == []
+
+
+# -- floods ------------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_one_blog_leaves_the_others_on_the_front_page(world: Worlds, web: Farm) -> None:
+    def flood(count: int) -> Reply:
+        return channel(*((f"f{n}", f"{web.url}/f/{n}", f"Flood {n}", NOON) for n in range(count)), title="Flooder")
+
+    web.routes["/flood"] = flood(1)
+    web.routes["/quiet"] = channel(
+        *((f"q{n}", f"{web.url}/q/{n}", f"Quiet {n}", hours_ago(n + 1)) for n in range(5)), title="Quiet"
+    )
+    here = world(f"{web.url}/flood", f"{web.url}/quiet")
+    here.poll()
+    web.routes["/flood"] = flood(100)
+
+    here.later(hours=2).poll()
+    here.publish()
+
+    for page in (here.page(), here.page("feed.atom")):
+        assert all(f"Quiet {n}<" in page for n in range(3))
+    assert "more from Flooder" in here.page()
+    assert here.page("feed.atom").count("<entry") < 60
+
+
+def test_a_feed_that_makes_up_guids_leaves_no_heap_of_names(world: Worlds, web: Farm) -> None:
+    here = world(f"{web.url}/feed")
+    for poll in range(10):
+        web.routes["/feed"] = channel(*((f"{poll}-{n}", f"{web.url}/{n}", f"Post {n}", NOON) for n in range(5)))
+        here.poll()
+        here.later(hours=2)
+
+    assert len(here.titles()) == 5
+    assert here.database.execute("SELECT count(*) FROM alias").fetchone()[0] == 5
+
+
+def test_episodes_with_one_blurb_are_all_shown(world: Worlds, web: Farm) -> None:
+    here = world(f"{web.url}/feed")
+    for number in range(6):
+        episodes = range(max(0, number - 2), number + 1)
+        web.routes["/feed"] = channel(
+            *((f"e{n}", f"{web.url}/e/{n}", f"Episode {n}", hours_ago(24 - n)) for n in episodes), text=WORDS
+        )
+        here.poll()
+        here.later(hours=2)
+
+    assert here.titles() == [f"Episode {number}" for number in reversed(range(6))]
+
+
+# -- dates and holes ---------------------------------------------------------------------------------
+
+
+def test_a_date_that_was_missing_or_mistaken_is_corrected(world: Worlds, web: Farm) -> None:
+    typo = NOON + timedelta(days=13_000)
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", typo))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", hours_ago(3)))
+
+    summary = here.later(hours=2).poll()
+
+    assert summary.updated_entries == 0
+    assert "dated 2026-11-22 09:00 UTC" in here.explain(f"{web.url}/1")
+
+
+def test_a_feed_that_bumps_its_dates_keeps_the_first(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", hours_ago(3)))
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = channel(("1", f"{web.url}/1", "One", hours_ago(1)))
+
+    here.later(hours=2).poll()
+
+    assert "dated 2026-11-22 09:00 UTC" in here.explain(f"{web.url}/1")
+
+
+def test_a_feed_that_is_never_well_formed_loses_posts_all_the_same(world: Worlds, web: Farm) -> None:
+    def broken(*numbers: int) -> Reply:
+        return Reply(posts(web, *numbers).body.replace(b"<title>A blog", b"<title>A <b>blog"))
+
+    web.routes["/feed"] = broken(1, 2, 3)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = broken(1, 3)
+
+    for _ in range(2):
+        here.later(hours=2).poll()
+
+    assert "not well-formed" in here.problem()
+    assert here.recheck() == 1
+
+
+def test_an_empty_item_is_no_post(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = Reply(b"<rss version='2.0'><channel><item/><item><title>One</title></item></channel></rss>")
+    here = world(f"{web.url}/feed")
+
+    here.poll()
+
+    assert here.titles() == ["One"]

@@ -323,3 +323,51 @@ def test_a_redirect_to_another_host_is_that_hosts_turn(world: Worlds, web: Farm)
             here.later(hours=25)
 
         assert here.database.execute("SELECT host FROM feed").fetchone()[0] == "127.0.0.2"
+
+
+def test_the_host_that_says_429_rests_not_the_one_that_led_there(world: Worlds, web: Farm) -> None:
+    with farm("127.0.0.2") as other:
+        other.routes["/x"] = Reply(status=429, headers={"Retry-After": "20000"})
+        web.routes["/a"] = moved(f"{other.url}/x", 302)
+        feed_at(web, ("/1", "One", "x"), path="/b")
+        feed_at(other, ("/2", "Two", "x"), path="/y")
+        here = world(f"{web.url}/a", f"{web.url}/b", f"{other.url}/y")
+        here.poll()
+        before = len(other.seen)
+
+        here.configure(world(f"{web.url}/a", f"{web.url}/b", f"{other.url}/y", f"{other.url}/new").planet)
+        here.later(hours=2).poll()
+
+        assert asked(web).count("/b") == 2
+        assert len(other.seen) == before
+        assert "not to come before 2026-11-22 17:33 UTC" in here.health(f"{web.url}/a").problem
+
+
+def test_a_home_page_that_was_down_at_first_is_searched_when_it_is_up(world: Worlds, web: Farm) -> None:
+    feed_at(web, ("/1", "One", "x"), path="/feed/")
+    web.routes["/"] = Reply(status=500)
+    here = world(f"{web.url}/")
+    here.poll()
+    web.html("/", "<html><body>Hello</body></html>")
+
+    here.later(hours=2).poll()
+
+    assert here.titles() == ["One"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(b"<html>Just a moment</html>", 200, {"cf-mitigated": "challenge"}), "Cloudflare"),
+        (Reply(status=301), "doesn't say where to"),
+        (Reply(b"\x00\x01", headers={"Content-Encoding": "gzip"}), "not in the gzip coding"),
+    ],
+)
+def test_what_is_wrong_is_said(world: Worlds, web: Farm, reply: Reply, words: str) -> None:
+    web.routes["/feed"] = reply
+    here = world(f"{web.url}/feed")
+
+    here.poll()
+
+    assert words in here.problem()
+    assert len(web.seen) == 1

@@ -95,10 +95,32 @@ def test_an_entry_with_a_new_guid_is_known_by_title_and_date() -> None:
     assert known_again([fresh], [old(7, title="On FHIR", written_at=hours_ago(8))], {"new"}) == {}
 
 
-def test_an_entry_with_a_new_guid_is_known_by_its_text() -> None:
-    fresh = entry("new", title="Renamed", fingerprint=b"words")
+def test_an_entry_with_a_new_guid_is_known_by_title_and_text() -> None:
+    fresh = entry("new", title="On FHIR", fingerprint=b"words", published_at=hours_ago(1))
 
-    assert known_again([fresh], [old(7, fingerprint=b"words")], {"new"}) == {"new": Alias(7, "the same text")}
+    found = known_again([fresh], [old(7, title="On FHIR", fingerprint=b"words", written_at=hours_ago(9))], {"new"})
+
+    assert found == {"new": Alias(7, "the same title and text")}
+
+
+def test_a_blurb_under_every_episode_makes_no_two_of_them_one() -> None:
+    fresh = entry("13", title="Episode 13", fingerprint=b"blurb", published_at=NOON)
+
+    assert known_again([fresh], [old(10, title="Episode 10", fingerprint=b"blurb")], {"13"}) == {}
+
+
+def test_an_undated_title_that_comes_again_is_a_new_post() -> None:
+    fresh = entry("new", title="Open thread", published_at=None)
+
+    assert known_again([fresh], [old(7, title="Open thread")], {"new"}) == {}
+
+
+def test_an_entry_with_a_random_guid_is_known_by_its_content() -> None:
+    fresh = entry("new", url="", title="Photo", published_at=None, content_hash=b"same")
+
+    found = known_again([fresh], [old(7, title="Photo", content_hash=b"same")], {"new"})
+
+    assert found == {"new": Alias(7, "the same content")}
 
 
 def test_an_entry_that_its_feed_still_holds_has_no_other_name() -> None:
@@ -127,8 +149,18 @@ def test_a_whole_feed_that_is_published_again_is_known_again() -> None:
 # -- the same story from two feeds -------------------------------------------------------------------
 
 
-def test_the_same_text_from_another_feed_is_the_same_story() -> None:
-    assert is_same_story(entry(title="A", fingerprint=b"words"), old(title="B", fingerprint=b"words"), NOON)
+def test_the_same_title_and_text_from_another_feed_is_the_same_story() -> None:
+    other = old(title="on  FHIR", fingerprint=b"words", written_at=NOON)
+
+    assert is_same_story(entry(title="On FHIR", fingerprint=b"words"), other, NOON)
+    assert not is_same_story(entry(title="Episode 2", fingerprint=b"words"), other, NOON)
+
+
+def test_stories_of_long_ago_are_compared_by_their_own_dates() -> None:
+    then = hours_ago(24 * 400)
+    other = old(title="On FHIR", fingerprint=b"words", written_at=then)
+
+    assert is_same_story(entry(title="On FHIR", fingerprint=b"words", published_at=then), other, NOON)
 
 
 def test_the_same_address_is_the_same_story_only_under_the_same_title() -> None:
@@ -139,7 +171,7 @@ def test_the_same_address_is_the_same_story_only_under_the_same_title() -> None:
 
 
 def test_a_text_that_comes_back_after_months_is_a_new_story() -> None:
-    other = old(fingerprint=b"words", written_at=NOON - timedelta(days=31))
+    other = old(title="Post 1", fingerprint=b"words", written_at=NOON - timedelta(days=31))
 
     assert not is_same_story(entry(fingerprint=b"words"), other, NOON)
 
@@ -190,6 +222,13 @@ def test_a_blog_on_an_expired_domain_is_told_by_title_and_program() -> None:
 )
 def test_a_blog_that_changes_in_part_is_still_itself(after: Voice) -> None:
     assert takeover(BLOG, after) == ""
+
+
+def test_an_expired_domain_is_told_although_its_blog_said_little_of_itself() -> None:
+    before = replace(BLOG, generator="", language="")
+
+    assert takeover(before, replace(SPAM, host="jane.test"))
+    assert not takeover(before, replace(BLOG, title="Interop weekly"))
 
 
 def test_a_feed_that_is_heard_for_the_first_time_is_believed() -> None:

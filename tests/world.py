@@ -35,7 +35,7 @@ class World:
 
     def configure(self, configured: Planet) -> None:
         self.planet = configured
-        store.feeds.subscribe(self.database, configured.subscriptions, self.now)
+        equipment.subscribe(self.database, configured, self.now)
 
     def poll(self) -> PollSummary:
         sweep = Sweep(self.database, self._engines[0], self.children, equipment.terms_for(self.planet), self.clock)

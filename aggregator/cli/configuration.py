@@ -41,12 +41,24 @@ def check(config_path: Path, fix: bool) -> None:
 
 def _moves(planet: Planet) -> list[Move]:
     from aggregator import store
+    from aggregator.urls import canonical
 
     if not (planet.data / store.FILE_NAME).exists():
         return []
-    configured = {feed.url for feed in planet.subscriptions}
+    configured = {canonical(feed.url): feed.url for feed in planet.subscriptions}
     with opened(planet) as database:
-        return [move for move in store.health.moves(database) if move.url in configured]
+        moves = [move for move in store.health.moves(database) if canonical(move.url) in configured]
+    proposed = []
+    for move in moves:
+        twin = configured.get(canonical(move.address), move.url)
+        if twin != move.url:  # written into the file, it would be there twice
+            click.echo(
+                f"{planet.path}: {escaped(move.url)} leads to the same feed as {escaped(twin)}; remove one of them"
+            )
+        else:
+            configured[canonical(move.address)] = move.url
+            proposed.append(move)
+    return proposed
 
 
 def _fix(path: Path, moves: list[Move]) -> None:

@@ -13,7 +13,7 @@ from aggregator.config import Planet
 from aggregator.model import EntryFacts, FeedHealth, Poll
 from aggregator.urls import is_under, web_url
 
-_ENTRIES = 20
+_ENTRIES, _ALIASES, _MEMBERS = 20, 3, 5
 _POST = re.compile(r"/posts/(\d{1,18})-")
 
 
@@ -66,20 +66,22 @@ def _post_lines(database: Database, planet: Planet, facts: list[EntryFacts]) -> 
         lines.append(f"“{entry.title or 'Untitled'}” of {entry.blog} <{entry.url or entry.guid}>")
         lines.append(f"  {diagnosis.of_entry(entry, planet.page.per_feed_per_day)}")
         lines.append(f"  {diagnosis.of_dates(entry)}")
-        for guid, why in store.identity.aliases_of(database, entry.id):
-            lines.append(f"  its feed has brought it again as {guid}; known by {why}")
+        aliases = store.identity.aliases_of(database, entry.id)
+        lines += [f"  its feed has brought it again as {guid}; known by {why}" for guid, why in aliases[-_ALIASES:]]
     return lines
 
 
 def _unknown(database: Database, url: str, address: str) -> Explanation:
-    member = store.feeds.member_at(database, address)
-    if member is None:
+    members = store.feeds.members_at(database, address)
+    if not members:
         line = f"{url}: no feed, post or linkback here has this address, and it lies under no member's site"
         return Explanation(url, "unknown", (line,))
-    entries = store.health.newest_entries(database, member, 10_000)
-    written = sorted(entries, key=lambda entry: entry.published_at or entry.first_seen_at)
-    health = _health(database, member)
-    lines = diagnosis.of_unseen(url, health, *((written[-1], written[0]) if written else (None, None)))
+    lines: list[str] = []
+    for member in members[:_MEMBERS]:
+        entries = store.health.newest_entries(database, member, 10_000)
+        written = sorted(entries, key=lambda entry: entry.published_at or entry.first_seen_at)
+        ends = (written[-1], written[0]) if written else (None, None)
+        lines += diagnosis.of_unseen(url, _health(database, member), *ends)
     return Explanation(url, "unseen", tuple(lines))
 
 

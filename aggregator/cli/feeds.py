@@ -32,13 +32,14 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
     from aggregator.config import load
     from aggregator.errors import AlreadyAtWork
     from aggregator.processes import Lock
+    from jobs import equipment
 
     planet = load(config_path)
     logs.begin(quiet=as_json)
     with opened(planet) as database:
         try:
             with Lock(planet.data, "work"):
-                store.feeds.subscribe(database, planet.subscriptions, clock.now())
+                equipment.subscribe(database, planet, clock.now())
                 if poll_all:
                     store.feeds.make_due(database, clock.now())
                 summary = _sweep(planet, database, show_progress=not as_json)
@@ -60,17 +61,16 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
 @config_option
 def build(config_path: Path, out: Path | None) -> None:
     """Write the whole static site."""
-    from aggregator import store
     from aggregator.config import load
     from aggregator.processes import Lock
-    from jobs.equipment import renderer_for
+    from jobs import equipment
     from jobs.publish import build as build_site
 
     planet = load(config_path)
     # A planet at work writes its folder itself; two writers would trip over each other.
     with opened(planet) as database, Lock(planet.data, "work") if out is None else nullcontext():
-        store.feeds.subscribe(database, planet.subscriptions, clock.now())
-        written = build_site(database, renderer_for(planet), out or planet.public)
+        equipment.subscribe(database, planet, clock.now())
+        written = build_site(database, equipment.renderer_for(planet), out or planet.public)
     click.echo(f"{written} files written to {out or planet.public}")
 
 

@@ -17,6 +17,7 @@ from aggregator.feeds.dates import EARLIEST
 from aggregator.feeds.discovery import feeds_named_in, is_page
 from aggregator.feeds.encoding import text_of
 from aggregator.feeds.voice import fingerprint, voice_of
+from aggregator.filters import NO_FILTERS, Filters, Sieve
 from aggregator.markup import clean, count_words, plain, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
 
@@ -26,7 +27,15 @@ LONGEST_GUID = 1_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
-def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[str, bytes], max_bytes: int) -> Reading:
+def read(
+    body: bytes,
+    coding: str,
+    content_type: str,
+    url: str,
+    known: Mapping[str, bytes],
+    max_bytes: int,
+    filters: Filters = NO_FILTERS,
+) -> Reading:
     """Read a body as it came over the wire; return the entries that `known` (guid to hash) doesn't hold as they are.
 
     Raises: BodyRefused, FeedUnreadable (PageInstead for a web page, with the feeds that it names).
@@ -34,18 +43,28 @@ def read(body: bytes, coding: str, content_type: str, url: str, known: Mapping[s
     feed = parse(decode(body, coding, max_bytes), content_type, url)
     entries = newest(feed.entries)
     hashed = [(entry, content_hash(entry)) for entry in entries]
+    changed = [_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest]
+    sieve = Sieve(filters)
+    if filters != NO_FILTERS:
+        changed = [replace(entry, unwanted=sieve.verdict(entry.title, _text(entry), entry.tags)) for entry in changed]
     return Reading(
         title=plain(feed.title, is_html=True),
         home=feed.home,
-        entries=tuple(_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest),
+        entries=tuple(changed),
         guids=tuple(entry.guid for entry in entries),
         deleted=tuple(map(_bounded, feed.deleted)),
         voice=voice_of(feed, entries),
         asked_for=feed.asked_for,
         quiet=feed.quiet,
-        remark=feed.remark or _remark(feed, entries),
-        is_cut=bool(feed.remark),
+        remark=feed.remark or _remark(feed, entries) or sieve.remark,
+        is_cut=feed.is_cut,
+        dated=tuple((entry.guid, date) for entry in entries if (date := entry.published_at or entry.updated_at)),
+        comments=tuple((entry.guid, entry.comments) for entry in entries if entry.comments is not None),
     )
+
+
+def _text(entry: ReadEntry) -> str:
+    return plain(entry.html, is_html=True, longest=len(entry.html) + 1)
 
 
 def parse(body: bytes, content_type: str, url: str) -> ParsedFeed:
@@ -84,9 +103,15 @@ def _remark(feed: ParsedFeed, kept: Sequence[ParsedEntry]) -> str:
 def newest(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
     """Return the entries that count, each with a guid of its own, newest first as far as dates tell."""
     distinct = _distinct(entries)
-    dated = [(entry.published_at or entry.updated_at, entry) for entry in distinct]
-    if all(date for date, _ in dated):  # without dates, the order of the feed is all there is
-        dated.sort(key=lambda pair: pair[0] or EARLIEST, reverse=True)
+    dates = [entry.published_at or entry.updated_at for entry in distinct]
+    if sum(date is not None for date in dates) * 2 < len(dates):
+        return distinct[:MOST_ENTRIES]  # without dates, the order of the feed is all there is
+    last = next(date for date in dates if date) if dates else EARLIEST
+    dated = []
+    for entry, date in zip(distinct, dates, strict=True):
+        last = date or last  # an undated entry stands beside the one before it
+        dated.append((last, entry))
+    dated.sort(key=lambda pair: pair[0], reverse=True)
     return [entry for _, entry in dated[:MOST_ENTRIES]]
 
 

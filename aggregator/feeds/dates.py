@@ -30,20 +30,21 @@ _ZONES = {
     "mt": -7, "pdt": -7, "pst": -8, "pt": -8, "akdt": -8, "akst": -9, "hst": -10, "a": -1, "n": 1, "m": -12, "y": 12,
 }  # fmt: skip
 
-# Beginnings of the months' names, folded to bare letters. Ambiguous ones (Croatian October is Polish November) are out.
+# Beginnings of the months' names, folded to bare letters. Where two languages differ, as Croatian
+# October and Polish November do, the more common one counts.
 _MONTHS = (
-    "jan ene gen oca sty januar янв ιαν",
-    "feb fev fbr sub lut фев φεβ helmi",
-    "mar maa mae mrt mars март μαρ",
-    "apr abr avr nis kwi апр απρ huhti",
-    "may mai mei mag maj май мая μαι touko",
-    "jun jui giu haz cze июн ιουν kesak",
-    "jul juil lug tem lip июл ιουλ heina",
-    "aug ago aou agu agt sie авг αυγ elok",
-    "sep set eyl wrz сен σεπ syys",
-    "oct okt out ott eki paz окт οκτ lokak",
-    "nov kas ноя нοε νοε marras",
-    "dec dez dic dis des ara gru дек δεκ joulu",
+    "jan ene gen oca sty januar янв січ ιαν",
+    "feb fev fbr sub lut фев лют φεβ helmi",
+    "mar maa mae mrt mars март бер μαρ",
+    "apr abr avr nis kwi апр кві απρ huhti",
+    "may mai mei mag maj май мая тра μαι touko",
+    "jun jui giu haz cze июн чер ιουν kesak",
+    "jul juil lug tem lip июл лип ιουλ heina",
+    "aug ago aou agu agt sie авг сер αυγ elok",
+    "sep set eyl wrz сен вер σεπ syys",
+    "oct okt out ott eki paz окт жов οκτ lokak",
+    "nov kas lis ноя лис нοε νοε marras",
+    "dec dez dic dis des ara gru дек гру δεκ joulu",
 )
 _MONTH_OF = {beginning: number for number, names in enumerate(_MONTHS, 1) for beginning in names.split()}
 
@@ -63,6 +64,7 @@ _PLACE = re.compile(r"\b[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+)+")
 _NUMBERS = re.compile(r"(?<![\d.])(\d{1,4})\s*([./-])\s*(\d{1,2})\s*\2\s*(\d{1,4})(?!\d)")
 _EAST_ASIAN = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?")
 # Korean services write their own time and no zone.
+_NOTE = re.compile(r"(?<=[\dZz])\[[\w/+-]{1,40}\]$")  # Java adds the zone's name to its offset
 _KOREAN, _KOREA = re.compile(r"[\uac00-\ud7a3]"), timezone(timedelta(hours=9))
 _WORD = re.compile(r"[^\W\d_]+")
 _MONTH_FIRST = re.compile(r"^(?:\D*\s)?\d{1,2}/(?:1[3-9]|2\d|3[01])/\d{2,4}")
@@ -78,7 +80,7 @@ def read_date(text: object, *, day_first: bool = False) -> datetime | None:
     if not isinstance(text, str | int | float) or isinstance(text, bool):
         return None
     words = " ".join(unicodedata.normalize("NFKC", str(text)).split())[:LONGEST]
-    words = words.replace("−", "-").replace("–", "-")
+    words = _NOTE.sub("", words.replace("−", "-").replace("–", "-"))
     for read in (_seconds, _compact, _ordinal, _iso):
         if instant := read(words):
             return instant

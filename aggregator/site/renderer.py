@@ -117,7 +117,7 @@ class Renderer:
         self._accepts = tuple(accepts)
         self._masthead = masthead
         self._content = content
-        self._per_feed_per_day = per_feed_per_day
+        self.per_feed_per_day = per_feed_per_day
         self._zone = ZoneInfo(masthead.timezone)
         self._root = urlsplit(masthead.url).path or "/"
         self._static = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
@@ -139,7 +139,7 @@ class Renderer:
             "index.html": self._page(
                 "river.html",
                 here="river",
-                days=_days(posts, self._zone, self._per_feed_per_day),
+                days=_days(posts, self._zone, self.per_feed_per_day),
                 echoes=thoughts,
                 young=sum(blog.enabled for blog in blogs),
                 failing=sum(blog.enabled and blog.is_failing for blog in blogs),
@@ -240,7 +240,7 @@ class Renderer:
         return self._page("notice.html", headline=headline, explanation=explanation, link=link)
 
     def _fingerprint(self) -> str:
-        settings = (__version__, self._masthead, self._content, self._per_feed_per_day, self.entries, self._accepts)
+        settings = (__version__, self._masthead, self._content, self.per_feed_per_day, self.entries, self._accepts)
         digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for path in sorted((_HERE / "templates").iterdir()):
             digest.update(path.read_bytes())

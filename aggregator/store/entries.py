@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
 
 from aggregator.filters import is_by_filter
-from aggregator.markup import plain
 from aggregator.model import Enclosure, Post, ReadEntry, Twin
-from aggregator.sameness import REMOVED, WITHDRAWN, Place
+from aggregator.sameness import EMPTY, REMOVED, WITHDRAWN, Place
 from aggregator.store import stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text
@@ -74,9 +74,10 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
         if before is None:
             continue
         id, hidden, *seen = before
-        is_back = hidden in (REMOVED, WITHDRAWN)
-        database.execute(_EDIT, {**columns, "id": id, "hidden": "" if is_back else hidden})
-        if is_back or seen != [columns[name] for name in _SEEN]:
+        is_back = hidden in (REMOVED, WITHDRAWN, EMPTY)
+        why = entry.unwanted if is_back or not hidden or is_by_filter(hidden) else hidden
+        database.execute(_EDIT, {**columns, "id": id, "hidden": why})
+        if is_back or why != hidden or seen != [columns[name] for name in _SEEN]:
             edited.append(id)
     if edited:
         stale.mark_posts(database, edited)
@@ -101,27 +102,93 @@ WHERE id = :id
 """
 
 
-def refilter(database: Database, feed_id: int, unwanted: Callable[[str, str, Sequence[str]], str]) -> None:
-    """Hide and show a feed's entries as `unwanted` (title, text, categories: why not, or "") says now.
-
-    Inside a transaction. What is hidden for another reason stays hidden.
-    """
+def texts(database: Database, feed_id: int) -> list[tuple[int, str, str, tuple[str, ...], str]]:
+    """Return id, title, HTML, categories and why it is hidden, of all entries of a feed."""
     rows = database.execute("SELECT id, title, html, tags, hidden FROM entry WHERE feed_id = ?", [feed_id]).fetchall()
-    changed = []
-    for id, title, html, tags, hidden in rows:
-        if hidden and not is_by_filter(hidden):
-            continue
-        why = unwanted(title, plain(html, is_html=True, longest=len(html) + 1), json.loads(tags))
-        if why != hidden:
-            changed.append((why, id))
-    database.conn.executemany("UPDATE entry SET hidden = ? WHERE id = ?", changed)
-    stale.mark_posts(database, [id for _, id in changed])
+    return [(id, title, html, tuple(json.loads(tags)), hidden) for id, title, html, tags, hidden in rows]
+
+
+def hide(database: Database, ids: Mapping[int, str]) -> None:
+    """Hide entries for the operator's filters, or show them again where the reason is ""; inside a transaction.
+
+    What is hidden for another reason stays as it is.
+    """
+    shown = [(why, id) for id, why in ids.items() if not (hidden := _hidden(database, id)) or is_by_filter(hidden)]
+    database.conn.executemany("UPDATE entry SET hidden = ? WHERE id = ?", shown)
+    if shown:
+        stale.mark_posts(database, [id for _, id in shown])
+        stale.mark_river(database)
+
+
+def _hidden(database: Database, id: int) -> str:
+    row = database.execute("SELECT hidden FROM entry WHERE id = ?", [id]).fetchone()
+    return str(row[0]) if row else REMOVED
+
+
+def correct(
+    database: Database, feed_id: int, dated: Sequence[tuple[str, datetime]], comments: Sequence[tuple[str, int]]
+) -> None:
+    """Give entries the date that they lacked, or that lay in the future, and count comments; inside a transaction.
+
+    Other dates stay: many feeds give every entry the time of the fetch.
+    """
+    doubtful = {
+        row[0]
+        for row in database.execute(
+            "SELECT guid FROM entry WHERE feed_id = ? AND coalesce(published_at, updated_at, 'x') > first_seen_at",
+            [feed_id],
+        )
+    }
+    changes = [(to_text(date), feed_id, guid, to_text(date)) for guid, date in dated if guid in doubtful]
+    changed = [
+        row[0]
+        for change in changes
+        for row in database.execute(
+            "UPDATE entry SET published_at = ? WHERE feed_id = ? AND guid = ?"
+            " AND coalesce(published_at, updated_at) IS NOT ? RETURNING id",
+            change,
+        ).fetchall()
+    ]
+    if changed:
+        stale.mark_posts(database, changed)
+        stale.mark_river(database)
+    database.conn.executemany(
+        "UPDATE entry SET comments = ? WHERE feed_id = ? AND guid = ? AND comments IS NOT ?",
+        ((count, feed_id, guid, count) for guid, count in comments),
+    )
 
 
 def newest(database: Database, limit: int) -> list[Post]:
     """Return the newest posts that are shown, newest first."""
     rows = database.query(f"{_POSTS} {_SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT ?", [limit])
     return [_post(row) for row in rows]
+
+
+def river(database: Database, limit: int, per_day: int) -> list[Post]:
+    """Return the newest posts that are shown, newest first: `limit` of them, and what is folded between them.
+
+    Of one blog and day only `per_day` posts count, so that nobody pushes all others off the page; of the rest the
+    newest few come along.
+    """
+    counted, taken = 0, []
+    of_day: Counter[tuple[int, str]] = Counter()
+    for id, feed_id, shown_at in database.execute(_RIVER, [MOST_LOOKED_AT]):
+        day = (feed_id, shown_at[:10])
+        of_day[day] += 1
+        counted += of_day[day] <= per_day
+        if counted > limit:
+            break
+        if of_day[day] <= per_day + MOST_FOLDED:
+            taken.append(id)
+    return sorted(by_ids(database, taken), key=lambda post: (post.shown_at, post.id), reverse=True)
+
+
+MOST_LOOKED_AT = 5_000
+MOST_FOLDED = 20
+_RIVER = """
+SELECT entry.id, feed_id, shown_at FROM entry JOIN feed ON feed.id = entry.feed_id
+WHERE entry.hidden = '' AND feed.removed_at IS NULL ORDER BY shown_at DESC, entry.id DESC LIMIT ?
+"""
 
 
 def by_ids(database: Database, ids: Sequence[int]) -> list[Post]:

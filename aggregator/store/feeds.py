@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from sqlite_utils import Database
 
 from aggregator.cadence import LEASE
-from aggregator.filters import Filter, unwanted
 from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
-from aggregator.store import entries, gone, stale
+from aggregator.store import gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, is_under, slug
@@ -23,26 +21,32 @@ from aggregator.whereabouts import Known, renamed
 _Settings = dict[int, tuple[Any, ...]]
 
 
-def subscribe(database: Database, subscriptions: Sequence[Subscription], now: datetime) -> None:
-    """Make the stored feeds those of the configuration; what is missing from it is hidden, not forgotten."""
+def subscribe(database: Database, subscriptions: Sequence[Subscription], now: datetime) -> dict[str, int]:
+    """Make the stored feeds those of the configuration; what is missing from it is hidden, not forgotten.
+
+    Returns url and id of the feeds whose filters have changed: what is stored of them is to be sifted again.
+    """
     with transaction(database):
         before = _settings(database)
         for old, new in renamed(_addresses(database), subscriptions).items():
             database.execute("UPDATE feed SET url = ?, address = '', address_why = '' WHERE url = ?", [new, old])
         for subscription in subscriptions:
             _upsert(database, subscription, now)
-        _apply_filters(database, subscriptions, before)
         wanted = json.dumps([subscription.url for subscription in subscriptions])
         database.execute(
             "UPDATE feed SET removed_at = ? WHERE removed_at IS NULL AND url NOT IN (SELECT value FROM json_each(?))",
             [to_text(now), wanted],
         )
         gone.show_orphans(database)
-        changed = [id for id, row in _settings(database).items() if before.get(id) != row]
+        after = _settings(database)
+        changed = [id for id, row in after.items() if before.get(id) != row]
         for id in changed:
             stale.mark_posts_of(database, id)
         if changed:
             stale.mark_river(database)
+        ids = {url: id for id, url in database.execute("SELECT id, url FROM feed").fetchall()}
+    sifted = {subscription.url: ids[subscription.url] for subscription in subscriptions}
+    return {url: id for url, id in sifted.items() if id in before and before[id][-2:] != after[id][-2:]}
 
 
 def due(
@@ -118,8 +122,8 @@ def make_due(database: Database, now: datetime) -> int:
 def make_due_by_ping(database: Database, feed_id: int, now: datetime) -> datetime:
     """Let a feed be polled because its blog says that it changed, at most every five minutes; inside a transaction.
 
-    Returns when the blog is to be asked: now, or when the rest since its last ping is over. A feed that fails keeps
-    its own pace: its server may have asked for it.
+    Returns when the blog is to be asked: now, or when the rest since its last ping is over, but not before its server
+    lets us. A feed that fails keeps its own pace: anybody can send such a hint.
     """
     row = database.execute(
         "SELECT pinged_at, last_poll_at, stay_away_until FROM feed WHERE id = ?", [feed_id]
@@ -259,23 +263,17 @@ def territory(database: Database, id: int | None) -> str:
 
 def member_at(database: Database, url: str) -> int | None:
     """Return the id of the feed under whose site a page lies, the closest one, or None."""
+    return next(iter(members_at(database, url)), None)
+
+
+def members_at(database: Database, url: str) -> list[int]:
+    """Return the ids of the feeds under whose sites a page lies, the closest first."""
     rows = database.execute(_MEMBERS, [host_of(url)]).fetchall()
     near = [(len(territory), id) for id, territory in rows if is_under(url, territory)]
-    return max(near)[1] if near else None
+    return [id for _, id in sorted(near, reverse=True)]
 
 
 _MEMBERS = "SELECT id, territory FROM feed WHERE removed_at IS NULL AND territory_host = ?"
-
-
-def _apply_filters(database: Database, subscriptions: Sequence[Subscription], before: _Settings) -> None:
-    """Hide and show what is stored of the feeds whose filters have changed."""
-    after = _settings(database)
-    ids = {url: id for id, url in database.execute("SELECT id, url FROM feed").fetchall()}
-    for subscription in subscriptions:
-        id = ids[subscription.url]
-        if id in before and before[id][-2:] != after[id][-2:]:
-            include, exclude = (tuple(map(Filter.of, texts)) for texts in (subscription.include, subscription.exclude))
-            entries.refilter(database, id, partial(unwanted, include, exclude))
 
 
 def _addresses(database: Database) -> dict[str, Known]:
@@ -288,7 +286,8 @@ def _upsert(database: Database, subscription: Subscription, now: datetime) -> No
         "INSERT INTO feed (url, host, slug, site, territory, territory_host, name, author, tags, content, every,"
         " enabled, include, exclude, next_poll_at)"
         " VALUES (:url, :host, :slug, :site, :territory, :territory_host, :name, :author, :tags, :content, :every,"
-        " :enabled, :include, :exclude, :now)"
+        " :enabled, :include, :exclude,"
+        " max(:now, coalesce((SELECT max(stay_away_until) FROM feed AS other WHERE other.host = :host), '')))"
         " ON CONFLICT (url) DO UPDATE SET site = excluded.site, territory = excluded.territory,"
         " territory_host = excluded.territory_host, name = excluded.name, author = excluded.author,"
         " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"

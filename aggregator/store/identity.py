@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -30,7 +31,7 @@ def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old
     return [_old(row) for row in rows]
 
 
-_OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint"
+_OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint, content_hash"
 _STORIES = f"""
 SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = ''
 UNION
@@ -48,6 +49,18 @@ def add_aliases(database: Database, feed_id: int, aliases: Mapping[str, Alias], 
     )
 
 
+def prune_aliases(database: Database, feed_id: int, present: Collection[str]) -> None:
+    """Forget the names of entries that their feed uses no more, unless they were addresses; inside a transaction.
+
+    Some feeds make up a new guid for every entry at every poll.
+    """
+    database.execute(
+        "DELETE FROM alias WHERE feed_id = ? AND guid NOT IN (SELECT value FROM json_each(?))"
+        " AND url_key = (SELECT url_key FROM entry WHERE entry.id = entry_id)",
+        [feed_id, json.dumps(list(present))],
+    )
+
+
 def names_present(database: Database, feed_id: int, present: Collection[str]) -> set[str]:
     """Return the first guids of a feed's entries that it holds under other ones."""
     rows = database.execute(
@@ -62,6 +75,6 @@ def aliases_of(database: Database, entry_id: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _old(row: tuple[int, str, str, str, str | None, bytes]) -> Old:
-    id, guid, url_key, title, written_at, fingerprint = row
-    return Old(id, guid, url_key, title, to_instant(written_at), fingerprint)
+def _old(row: tuple[int, str, str, str, str | None, bytes, bytes]) -> Old:
+    id, guid, url_key, title, written_at, fingerprint, content_hash = row
+    return Old(id, guid, url_key, title, to_instant(written_at), fingerprint, content_hash)
