@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import threading
@@ -28,7 +27,6 @@ log = logging.getLogger("planet.serve")
 
 LOOK_EVERY = 0.25
 HEADER_MILLISECONDS = 5_000
-COLLECT_AFTER = 5_000  # objects
 
 
 def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
@@ -57,10 +55,6 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     log.info("serving %s on http://%s:%d/", config.current.masthead.title, host, port)
-    # What is loaded by now stays; and what a flood of pings makes lives for one commit: the collector may look less.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
     try:
         await server.serve()
     finally:
