@@ -15,9 +15,9 @@ LONGEST = 2_000
 _MOST_REMEMBERED = 1_024
 _NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
-# What most addresses look like: nothing in them to escape, to resolve or to drop.
+# What most addresses look like: nothing to escape, to resolve or to drop, and a name as host, never a number.
 _PLAIN = re.compile(
-    r"https?://([a-z0-9-]++(?:\.[a-z0-9-]++)*+)(:[1-9][0-9]{0,3})?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
+    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:[1-9][0-9]{0,3})?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
