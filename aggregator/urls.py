@@ -16,6 +16,10 @@ _MOST_REMEMBERED = 1_024
 _NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
 _NUMBER = re.compile(r"0x[0-9a-f]{0,12}|[0-9]{1,16}")
+# What most addresses look like: nothing to escape, to resolve or to drop, and a name as host, never a number.
+_PLAIN = re.compile(
+    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:[1-9][0-9]{0,3})?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
+)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TRACKING = re.compile(r"(?:utm_[a-z_]+|fbclid|gclid|mc_cid|mc_eid)=", re.IGNORECASE)
@@ -30,6 +34,8 @@ def web_url(text: str, base: str = "") -> str:
     is escaped. Credentials, control characters and other schemes make it none.
     Source: WHATWG URL, section 4.4 (stripping); RFC 3986 section 5 (resolution).
     """
+    if len(text) <= LONGEST and _PLAIN.fullmatch(text):
+        return text
     text = re.sub(r"[\t\r\n]", "", text.strip(" \t\r\n\x0c\x00"))
     if not text or len(text) > LONGEST or _NEVER.search(text):
         return ""
@@ -62,6 +68,9 @@ def canonical(url: str) -> str:
     trailing slash; the fragment, default ports and tracking parameters are gone.
     Source: RFC 3986 section 6.2.2; research on linkback spam by variants (`#1..#n`, `?utm=`, `%7e`).
     """
+    plain = _PLAIN.fullmatch(url) if len(url) <= LONGEST else None
+    if plain and plain[2] not in (":80", ":443"):
+        return f"//{plain[1]}{plain[2] or ''}{plain[3]}"
     url = web_url(url)
     if not url:
         return ""
@@ -77,6 +86,8 @@ def canonical(url: str) -> str:
 @lru_cache(_MOST_REMEMBERED)
 def host_of(url: str) -> str:
     """Return the host name as compared (ASCII, lower case), or ""."""
+    if plain := _PLAIN.fullmatch(url):
+        return plain[1]
     try:
         return _ascii_host(urlsplit(url).hostname or "")
     except ValueError:

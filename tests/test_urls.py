@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.urls import canonical, is_blocked, is_pattern, is_under, slug, web_url
+from aggregator.urls import canonical, host_of, is_blocked, is_pattern, is_under, slug, web_url
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,18 @@ def test_a_host_or_a_prefix_can_be_blocked(text: str) -> None:
 @pytest.mark.parametrize("text", ["*", "com", "127.0.0.0/8", "10.0.0.0/8", "*.spam.test", "", "/", "spam test"])
 def test_what_would_block_nothing_or_half_the_web_can_not(text: str) -> None:
     assert not is_pattern(text)
+
+
+_PIECES = ["http://", "https://", "a", "B", "-", ".", "..", "~", "_", "/", "//", ":", "80", "443", "8080", "0", "99999",
+           "?", "p=1", "#", "%7e", "@", "a.example", "192.0.2.1", "[::1]", " ", "\n", "ü", "x" * 1_990]  # fmt: skip
+
+
+@given(st.sampled_from(_PIECES[:2]), st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
+def test_a_plain_address_is_read_as_any_other(scheme: str, rest: str) -> None:
+    url = f"{scheme}a{rest}"
+
+    unusual = f"\t{url}"  # a tab is dropped, and nobody takes it for a plain address
+
+    assert web_url(url) == web_url(unusual)
+    assert canonical(url) == canonical(unusual)
+    assert host_of(url) == host_of(unusual)
