@@ -22,6 +22,23 @@ def decode(body: bytes, coding: str, max_bytes: int) -> bytes:
     Raises: BodyRefused for an unknown coding, a damaged stream, or more than `max_bytes` of output.
     Source: RFC 9110 section 8.4; RFC 7932; urllib3 advisories CVE-2025-66418 and -66471.
     """
+    plain = _undone(body, coding, max_bytes)
+    if len(plain) > max_bytes:
+        after = "" if plain is body else " after decompression"
+        raise BodyRefused(f"larger than {max_bytes:,} bytes{after}")
+    return plain
+
+
+def beginning(body: bytes, coding: str, max_bytes: int) -> bytes:
+    """Return at most `max_bytes` of `body` without its coding, for who needs no more than its beginning.
+
+    Raises: BodyRefused for an unknown coding or a damaged stream.
+    """
+    return _undone(body, coding, max_bytes)[:max_bytes]
+
+
+def _undone(body: bytes, coding: str, max_bytes: int) -> bytes:
+    """What comes out of a body: all of it, or a little more than `max_bytes`."""
     coding = coding.strip().lower()
     if coding in ("gzip", "x-gzip", "", "identity") and body.startswith(_GZIP):
         return _inflate(body, max_bytes, wbits=31)  # also where nobody said so: a file feed.xml.gz
@@ -34,8 +51,6 @@ def decode(body: bytes, coding: str, max_bytes: int) -> bytes:
         raise BodyRefused("not in the gzip coding that it claims")
     if coding not in ("gzip", "x-gzip", "deflate", "", "identity"):
         raise BodyRefused(f"sent with Content-Encoding {coding[:40]!r}, which was not asked for")
-    if len(body) > max_bytes:
-        raise BodyRefused(f"larger than {max_bytes:,} bytes")
     return body
 
 
@@ -55,8 +70,6 @@ def _unbrotli(body: bytes, max_bytes: int) -> bytes:
     except brotli.error as error:
         if not plain:
             raise BodyRefused("not in the brotli coding that it claims") from error
-    if len(plain) > max_bytes:
-        raise BodyRefused(f"larger than {max_bytes:,} bytes after decompression")
     if not plain and not stream.is_finished():
         raise BodyRefused("not in the brotli coding that it claims")
     return bytes(plain)
@@ -71,7 +84,7 @@ def _inflate(body: bytes, max_bytes: int, *, wbits: int) -> bytes:
                 plain += stream.decompress(body, _STEP)
                 body = stream.unconsumed_tail
                 if len(plain) > max_bytes:
-                    raise BodyRefused(f"larger than {max_bytes:,} bytes after decompression")
+                    return bytes(plain)
         except zlib.error as error:
             if plain:  # trailing rubbish after a complete member is common
                 break

@@ -15,7 +15,7 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString, PageElement
 
-from aggregator.content_coding import decode
+from aggregator.content_coding import beginning
 from aggregator.markup import plain, shortened, without_controls
 from aggregator.model import Evidence
 from aggregator.urls import canonical, host_of, web_url
@@ -114,7 +114,7 @@ def text(body: bytes, coding: str, content_type: str, max_bytes: int) -> str:
 
     Raises: BodyRefused.
     """
-    return _decoded(decode(body, coding, max_bytes), content_type)
+    return _decoded(beginning(body, coding, max_bytes), content_type)
 
 
 def _is_json(kind: str) -> bool:

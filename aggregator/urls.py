@@ -15,6 +15,11 @@ LONGEST = 2_000
 _MOST_REMEMBERED = 1_024
 _NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
+_NUMBER = re.compile(r"0x[0-9a-f]{0,12}|[0-9]{1,16}")
+# What most addresses look like: nothing to escape, to resolve or to drop, and a name as host, never a number.
+_PLAIN = re.compile(
+    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:[1-9][0-9]{0,3})?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
+)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TRACKING = re.compile(r"(?:utm_[a-z_]+|fbclid|gclid|mc_cid|mc_eid)=", re.IGNORECASE)
@@ -29,6 +34,8 @@ def web_url(text: str, base: str = "") -> str:
     is escaped. Credentials, control characters and other schemes make it none.
     Source: WHATWG URL, section 4.4 (stripping); RFC 3986 section 5 (resolution).
     """
+    if len(text) <= LONGEST and _PLAIN.fullmatch(text):
+        return text
     text = re.sub(r"[\t\r\n]", "", text.strip(" \t\r\n\x0c\x00"))
     if not text or len(text) > LONGEST or _NEVER.search(text):
         return ""
@@ -61,6 +68,9 @@ def canonical(url: str) -> str:
     trailing slash; the fragment, default ports and tracking parameters are gone.
     Source: RFC 3986 section 6.2.2; research on linkback spam by variants (`#1..#n`, `?utm=`, `%7e`).
     """
+    plain = _PLAIN.fullmatch(url) if len(url) <= LONGEST else None
+    if plain and plain[2] not in (":80", ":443"):
+        return f"//{plain[1]}{plain[2] or ''}{plain[3]}"
     url = web_url(url)
     if not url:
         return ""
@@ -76,6 +86,8 @@ def canonical(url: str) -> str:
 @lru_cache(_MOST_REMEMBERED)
 def host_of(url: str) -> str:
     """Return the host name as compared (ASCII, lower case), or ""."""
+    if plain := _PLAIN.fullmatch(url):
+        return plain[1]
     try:
         return _ascii_host(urlsplit(url).hostname or "")
     except ValueError:
@@ -95,11 +107,25 @@ def is_blocked(url: str, patterns: Iterable[str]) -> bool:
     host = host_of(url)
     for pattern in patterns:
         if "/" in pattern:
-            if is_under(url, pattern if "://" in pattern else f"https://{pattern}"):
+            prefix = pattern if "://" in pattern else f"https://{pattern}"
+            if is_under(url if urlsplit(prefix).port else _without_port(url), prefix):
                 return True
         elif host == pattern.lower() or host.endswith(f".{pattern.lower()}"):
             return True
     return False
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a text is a host or a prefix of addresses that can be blocked, and no more than is meant."""
+    host, slash, rest = text.partition("://")[2].partition("/") if "://" in text else text.partition("/")
+    name = host.partition(":")[0].lower()
+    is_network = bool(slash) and rest.isdigit() and int(rest) <= 128 and name.replace(".", "").isdigit()
+    return bool(_HOST.fullmatch(name)) and ("." in name or name == "localhost") and not is_network
+
+
+def _without_port(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, host_of(url), parts.path, parts.query, ""))
 
 
 def origin(url: str) -> str:
@@ -120,11 +146,26 @@ def slug(text: str, longest: int = 60) -> str:
 def _ascii_host(host: str) -> str:
     host = host.rstrip(".").lower()
     if host.isascii():
-        return f"[{host}]" if ":" in host else host
+        return f"[{host}]" if ":" in host else _dotted(host)
     try:
         return idna.encode(host, uts46=True).decode()
     except idna.IDNAError:
         return ""
+
+
+def _dotted(host: str) -> str:
+    """An IPv4 address in its one spelling, whatever numbers it is written in. Source: WHATWG URL section 3.5."""
+    parts = host.split(".")
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return host
+    try:
+        *first, last = (int(part, 16) if "x" in part else int(part, 8 if part[:1] == "0" else 10) for part in parts)
+    except ValueError:  # 08 is no number
+        return host
+    if any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
+        return host
+    number = sum(each << 8 * (3 - index) for index, each in enumerate(first)) + last
+    return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def _ascii(text: str) -> str:

@@ -157,7 +157,9 @@ class Verification:
         if linkback.client and self._policy.user_agent:  # a victim of false pings learns whom to complain about
             headers.append(("User-Agent", self._policy.user_agent.format(client=linkback.client)))
             headers.append(("X-Pingback-Forwarded-For", linkback.client))
-        return Request(linkback.source, linkback, tuple(headers), seconds=SECONDS, max_bytes=MAX_WIRE_BYTES)
+        return Request(
+            linkback.source, linkback, tuple(headers), seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True
+        )
 
     def _land(self, request: Request, outcome: Outcome) -> int:
         if isinstance(request.key, _Vouched):
@@ -244,7 +246,9 @@ class Verification:
             return False
         headers = (("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED))
         key = _Vouched(linkback, evidence)
-        self._vouchers.append(Request(linkback.vouch, key, headers, seconds=SECONDS, max_bytes=MAX_WIRE_BYTES))
+        self._vouchers.append(
+            Request(linkback.vouch, key, headers, seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True)
+        )
         return True
 
     def _land_voucher(self, vouched: _Vouched, outcome: Outcome) -> int:
@@ -296,6 +300,11 @@ class Verification:
         problem = now_stands.problem
         log.info("%s%s", now_stands.status, f": {problem}" if problem else "", extra={"source": linkback.source})
         return 1
+
+
+def _request(url: str, key: object, headers: Sequence[tuple[str, str]]) -> Request:
+    """A request for a page, of which the beginning will do: that is where its links are looked for."""
+    return Request(url, key, tuple(headers), seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True)
 
 
 def forget_blocked(database: Database, patterns: Sequence[str]) -> int:

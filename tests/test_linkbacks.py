@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import xmlrpc.client
 from collections.abc import Callable, Collection
 from datetime import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from linkbacks import calls, endpoint, pingback
 from linkbacks.claims import Rules, accept
 from linkbacks.decisions import Accepted, Refusal
@@ -268,6 +271,34 @@ def test_what_is_not_stored_is_not_acknowledged() -> None:
 
 def call(method: str, *params: object) -> bytes:
     return xmlrpc.client.dumps(params, method).encode()
+
+
+_HEADS = ["", "<?xml version='1.0'?>\n", '<?xml version="1.0" encoding="utf-8"?>', '<?xml version="1.0" encoding="koi8-r"?>',
+          " \r\n", "<?xml?>", "<!DOCTYPE x>"]  # fmt: skip
+_TEXTS = ["http://a.test/1", " http://a.test/ ", "", "a&amp;b", "a&b", "a<b", "a>b", "]]>", "ü", "\x00", "\n", "<!--x-->",
+          "<i4>1</i4>", "</string><string>", "%41", '"', "'", "\x7f"]  # fmt: skip
+_GAPS = ["", "\n", " \t\r\n", "x", "<!---->", "\x0c", "\xa0"]
+
+
+@given(
+    head=st.sampled_from(_HEADS),
+    method=st.sampled_from(["pingback.ping", "x", "", " a ", "a&amp;", "ü"]),
+    gaps=st.lists(st.sampled_from([*_GAPS[:3]] * 6 + _GAPS[3:]), min_size=6, max_size=6),
+    texts=st.lists(st.sampled_from(_TEXTS), min_size=1, max_size=3),
+)
+def test_a_usual_call_is_read_as_any_other(head: str, method: str, gaps: list[str], texts: list[str]) -> None:
+    a, b, c, d, e, f = gaps
+    params = "".join(f"<param>{a}<value>{b}<string>{text}</string>{b}</value>{c}</param>{d}" for text in texts)
+    body = f"{head}<methodCall>{e}<methodName>{method}</methodName>{f}<params>{a}{params}</params></methodCall>{e}"
+
+    assert _read(body.encode()) == _read(codecs.BOM_UTF8 + body.encode())  # only the reader takes a byte order mark
+
+
+def _read(body: bytes) -> object:
+    try:
+        return calls.read(body)
+    except calls.Fault as fault:
+        return fault.code, fault.reason
 
 
 @pytest.mark.parametrize(

@@ -414,3 +414,48 @@ def test_a_pending_link_that_is_hidden_is_never_shown(world: Callable[..., World
     here.later(seconds=1).verify()
 
     assert counts(here) == {"hidden": 1}
+
+
+def test_a_number_is_never_used_again(here: World, web: Farm, member: Farm) -> None:
+    def numbers() -> list[int]:
+        return [row[0] for row in here.database.execute("SELECT id FROM linkback ORDER BY id").fetchall()]
+
+    before = numbers()
+    with store.transaction(here.database):
+        store.moderation.remove(here.database, before)
+    here.ping(f"{member.url}/other", f"{web.url}/1")
+
+    assert not {*before} & {*numbers()}
+
+
+def test_a_post_is_no_thought_on_itself(here: World, web: Farm) -> None:
+    page = re.search(r"posts/(\d+)-question/", here.page())
+
+    assert page
+    assert here.ping(f"{web.url}/1", f"http://planet.test/{page[0]}") is Refusal.SAME
+
+
+def test_a_link_at_the_beginning_of_an_endless_page_is_found(here: World, web: Farm, member: Farm) -> None:
+    member.html("/long", f'<title>Long</title><p>On <a href="{web.url}/1">it</a></p>{"<p>and on</p>" * 100_000}')
+
+    here.ping(f"{member.url}/long", f"{web.url}/1")
+    here.verify()
+    here.publish()
+
+    assert "Long</a>" in here.post("Question")
+
+
+def test_a_post_that_was_removed_at_its_source_is_a_target_no_more(here: World, web: Farm, member: Farm) -> None:
+    with store.transaction(here.database):
+        ids = [here.database.execute("SELECT id FROM entry WHERE title = 'Question'").fetchone()[0]]
+        store.gone.remove(here.database, ids, "removed at its source")
+
+    assert here.ping(f"{member.url}/late", f"{web.url}/1") is Refusal.TARGET_GONE
+
+
+@pytest.mark.parametrize("what", ["*", "com", "10.0.0.0/8"])
+def test_what_can_not_be_blocked_is_said_to_be_so(here: World, tmp_path: Path, what: str) -> None:
+    result = CliRunner().invoke(main, ["mentions", "block", "--config", str(tmp_path / "feeds.toml"), what])
+
+    assert result.exit_code == 1
+    assert "can't be blocked" in result.output

@@ -52,7 +52,13 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
-    statement = query.replace("?", "1").replace(":key", "'k'")
+    statement = (
+        query.replace("?", "1")
+        .replace(":key", "'k'")
+        .replace(":url", "'u'")
+        .replace(":removed", "'r'")
+        .replace(":withdrawn", "'w'")
+    )
     plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
 
     assert index in plan

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.urls import canonical, is_under, slug, web_url
+from aggregator.urls import canonical, host_of, is_blocked, is_pattern, is_under, slug, web_url
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,48 @@ def test_slug_is_short_ascii() -> None:
     assert slug("Überblick: “naïve” HL7 & FHIR!") == "uberblick-naive-hl7-fhir"
     assert len(slug("word " * 100)) <= 60
     assert slug("日本語") == ""
+
+
+@pytest.mark.parametrize("spelling", ["127.5", "2130706437", "0x7f.0.0.5", "0x7f000005", "0177.0.0.05", "127.0.0.5."])
+def test_an_address_in_numbers_has_one_spelling(spelling: str) -> None:
+    assert web_url(f"http://{spelling}:8700/x") == "http://127.0.0.5:8700/x"
+    assert is_blocked(f"http://{spelling}:8700/x", ["127.0.0.5"])
+
+
+@pytest.mark.parametrize("host", ["1.2.3.4.5", "256.1.1.1", "08.1.1.1", "1.2.3.blog.test", "99999999999"])
+def test_what_is_no_address_in_numbers_stays_a_name(host: str) -> None:
+    assert web_url(f"http://{host}/x") == f"http://{host}/x"
+
+
+def test_a_blocked_prefix_without_a_port_is_blocked_at_every_port() -> None:
+    assert is_blocked("http://spam.test:8080/x/1", ["spam.test/x"])
+    assert not is_blocked("http://spam.test:8080/y", ["spam.test/x"])
+    assert is_blocked("http://spam.test:8080/x", ["http://spam.test:8080/x"])
+    assert not is_blocked("http://spam.test/x", ["http://spam.test:8080/x"])
+
+
+@pytest.mark.parametrize(
+    "text", ["spam.test", "spam.test/x/", "https://spam.test/x", "127.0.0.5", "127.0.0.5/x", "localhost"]
+)
+def test_a_host_or_a_prefix_can_be_blocked(text: str) -> None:
+    assert is_pattern(text)
+
+
+@pytest.mark.parametrize("text", ["*", "com", "127.0.0.0/8", "10.0.0.0/8", "*.spam.test", "", "/", "spam test"])
+def test_what_would_block_nothing_or_half_the_web_can_not(text: str) -> None:
+    assert not is_pattern(text)
+
+
+_PIECES = ["http://", "https://", "a", "B", "-", ".", "..", "~", "_", "/", "//", ":", "80", "443", "8080", "0", "99999",
+           "?", "p=1", "#", "%7e", "@", "a.example", "192.0.2.1", "[::1]", " ", "\n", "ü", "x" * 1_990]  # fmt: skip
+
+
+@given(st.sampled_from(_PIECES[:2]), st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
+def test_a_plain_address_is_read_as_any_other(scheme: str, rest: str) -> None:
+    url = f"{scheme}a{rest}"
+
+    unusual = f"\t{url}"  # a tab is dropped, and nobody takes it for a plain address
+
+    assert web_url(url) == web_url(unusual)
+    assert canonical(url) == canonical(unusual)
+    assert host_of(url) == host_of(unusual)

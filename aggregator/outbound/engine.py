@@ -240,7 +240,7 @@ class Engine:
             self._spare(transfer.host, landed)
         self._leave(transfer.host, landed)
         took = time.monotonic() - (transfer.ends_at - transfer.request.seconds)
-        if code:
+        if code and not transfer.is_cut:
             landed.append((transfer.request, replace(failure(transfer, code, message), seconds=took)))
         elif transfer.status in REDIRECTS and location:
             self._follow(transfer, location, landed)

@@ -17,7 +17,10 @@ REDIRECTS = {301, 302, 303, 307, 308}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to fetch. `key` is the caller's own, and comes back with the outcome."""
+    """One thing to fetch. `key` is the caller's own, and comes back with the outcome.
+
+    Of a body that is too large the beginning counts as the answer when it `may_be_cut`.
+    """
 
     url: str
     key: object = None
@@ -26,6 +29,7 @@ class Request:
     content: bytes = b""
     seconds: float = 20.0
     max_bytes: int = 10_000_000
+    may_be_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Transfer:
     header_bytes: int = 0
     body: bytearray = field(default_factory=bytearray)
     too_large: bool = False
+    is_cut: bool = False
 
     def begin_hop(self, url: str) -> None:
         """Go on to where a redirect leads."""
@@ -136,7 +141,12 @@ def body_reader(transfer: Transfer) -> Callable[[bytes], int | None]:
             transfer.header_bytes += len(chunk)  # a redirect's body is skipped, and not for ever
             transfer.too_large = transfer.header_bytes > MOST_HEADER_BYTES
             return -1 if transfer.too_large else None
-        if len(transfer.body) + len(chunk) > transfer.request.max_bytes:
+        room = transfer.request.max_bytes - len(transfer.body)
+        if len(chunk) > room and transfer.request.may_be_cut:
+            transfer.body += chunk[:room]
+            transfer.is_cut = True
+            return -1
+        if len(chunk) > room:
             transfer.too_large = True
             transfer.body.clear()
             return -1

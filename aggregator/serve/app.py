@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from linkbacks import calls, endpoint, trackback, weblogs, webmention
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -69,7 +69,7 @@ class App:
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
         self._routes = Starlette(
             routes=[
-                Route("/xmlrpc", self._xmlrpc, methods=_ANY),
+                Route("/xmlrpc", self._weblog_ping, methods=_ANY),
                 Route("/trackback/{id}", self._trackback, methods=_ANY),
                 Route("/trackback/{id}/", self._trackback, methods=_ANY),
                 Route("/webmention", self._webmention, methods=_ANY),
@@ -96,24 +96,25 @@ class App:
                 await _send_page(page, 200, scope, send)
                 return
         elif path == "/xmlrpc" and scope["method"] == "POST":  # a flood of pings meets as little as it can
-            await (await self._xmlrpc(Request(scope, receive)))(scope, receive, send)
+            await self._xmlrpc(scope, receive, send)
             return
         await self._routes(scope, receive, send)
 
-    async def _xmlrpc(self, request: Request) -> Response:
-        if request.method == "GET" and "url" in request.query_params:
-            return await self._weblog_ping(request)
-        if request.method != "POST":
-            return _only_post("This is an XML-RPC endpoint; it takes POST requests only.\n")
-        body = await _body(request)
+    async def _xmlrpc(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(scope, receive)
         if isinstance(body, Response):
-            return body
-        client = self._client(request)
+            await body(scope, receive, send)
+            return
+        client = address_of(scope, self._proxies)
         answer = await endpoint.respond(body, self._intake, self._url, self._clock(), client)
-        return Response(answer, headers={"Content-Type": calls.CONTENT_TYPE.decode()})
+        headers = [(b"content-type", calls.CONTENT_TYPE), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
 
     async def _weblog_ping(self, request: Request) -> Response:
         """Answer weblogUpdates in its REST form: /xmlrpc?name=…&url=…."""
+        if request.method != "GET" or "url" not in request.query_params:
+            return _only_post("This is an XML-RPC endpoint; it takes POST requests only.\n")
         try:
             is_known = await self._intake.notice(weblogs.urls(tuple(request.query_params.values())[:6]), self._clock())
         except StoreFailed:
@@ -123,7 +124,7 @@ class App:
     async def _trackback(self, request: Request) -> Response:
         if request.method != "POST":
             return _trackback_answer(trackback.failure("This is a TrackBack endpoint; it takes POST requests only."))
-        body = await _body(request)
+        body = await _body(request.scope, request.receive)
         if isinstance(body, Response):
             return body
         target = f"{self._url}posts/{request.path_params['id']}/"
@@ -142,7 +143,7 @@ class App:
             return _as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
             return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
-        body = await _body(request)
+        body = await _body(request.scope, request.receive)
         if isinstance(body, Response):
             return body
         claim = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -157,7 +158,7 @@ class App:
         if request.method != "POST":
             form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
             return _as_response(page_of("test-ping.html", form), 200)
-        body = await _body(request)
+        body = await _body(request.scope, request.receive)
         if isinstance(body, Response):
             return body
         sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -278,21 +279,21 @@ class App:
         return mention
 
 
-async def _body(request: Request) -> bytes | Response:
+async def _body(scope: Scope, receive: Receive) -> bytes | Response:
     """Read a body, at most a little more than a call may hold; or say why it is not read."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in scope["headers"]):
         return PlainTextResponse("Send it without a Content-Encoding.\n", 415, dict(_NO_STORE))
-    body = bytearray()
-    with suppress(ClientDisconnect):
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > calls.LONGEST_BODY:
-                        break
-        except TimeoutError:
-            return Response(status_code=408, headers={"Connection": "close"})
-    return bytes(body[: calls.LONGEST_BODY + 1])
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            is_more = True
+            while is_more and len(body) <= calls.LONGEST_BODY:
+                message = await receive()  # without a body when the client has hung up
+                body += message.get("body", b"")
+                is_more = message.get("more_body", False)
+    except TimeoutError:
+        return Response(status_code=408, headers={"Connection": "close"})
+    return body[: calls.LONGEST_BODY + 1]
 
 
 def _only_post(text: str, allow: str = "POST") -> Response:

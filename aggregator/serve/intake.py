@@ -28,7 +28,7 @@ log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
 MOST_LINES = 5
-# A commit waits this long for the next ping: in a flood, many more share it.
+# After a rest or a commit, pings are gathered for so long: in a flood, many more share the next commit.
 GATHER_FOR = 0.001
 # WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
 WAIT_FOR_LOCK = 1.0
@@ -45,7 +45,11 @@ _Waiting = tuple[_Deed, "asyncio.Future[Any]"]
 
 
 class Intake:
-    """A thread that stores pings; whoever waits for one is answered after its commit, never before."""
+    """A thread that stores pings; whoever waits for one is answered after its commit, never before.
+
+    What arrives meanwhile is gathered in the event loop, and handed over in one piece: to wake the thread for each
+    ping would cost more than to store it.
+    """
 
     def __init__(
         self, data: Path, rules: Callable[[], Rules], is_exempt: Callable[[str], bool] = lambda _client: False
@@ -54,7 +58,9 @@ class Intake:
         self._rules = rules
         self._is_exempt = is_exempt
         self._budget = Budget(OF_A_CLIENT)
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._arrived: list[_Waiting] = []  # the event loop's, and so is whether the thread rests
+        self._is_resting = True
+        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._database: Database | None = None
         self._decided: list[tuple[Claim, Decision]] = []
         self._counted_at: datetime | None = None
@@ -87,13 +93,23 @@ class Intake:
 
     def close(self) -> None:
         """Store what has arrived, and end."""
+        if self._arrived:
+            self._queue.put(self._arrived)
         self._queue.put(None)
         self._thread.join()
 
     async def _done(self, deed: Callable[[Database, Rules], T]) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put((deed, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._arrived.append((deed, future))
+        if self._is_resting:
+            self._is_resting = False
+            loop.call_later(GATHER_FOR, self._hand_over)
         return await future
+
+    def _hand_over(self) -> None:
+        batch, self._arrived = self._arrived[:MOST_AT_ONCE], self._arrived[MOST_AT_ONCE:]
+        self._queue.put(batch)
 
     def _accepted(self, database: Database, claim: Claim, rules: Rules) -> Decision:
         decision = claims.accept(database, claim, rules, self._may_send)
@@ -114,29 +130,12 @@ class Intake:
         return self._waiting >= MOST_WAITING
 
     def _run(self) -> None:
-        is_open = True
-        while is_open:
-            batch: list[_Waiting] = []
-            is_open = self._gather(batch)
-            if batch:
-                self._decided.clear()
-                done = self._do([deed for deed, _ in batch])
-                self._settle(batch, done)
-                if not isinstance(done, PlanetError):
-                    _tell_operator(self._decided)
-
-    def _gather(self, batch: list[_Waiting]) -> bool:
-        """Wait for a ping, and take all others that are there; False when the queue is closed."""
-        item = self._queue.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) == MOST_AT_ONCE:
-                return True
-            try:
-                item = self._queue.get(timeout=GATHER_FOR)
-            except queue.Empty:
-                return True
-        return False
+        while (batch := self._queue.get()) is not None:
+            self._decided.clear()
+            done = self._do([deed for deed, _ in batch])
+            batch[0][1].get_loop().call_soon_threadsafe(self._settle, batch, done)
+            if not isinstance(done, PlanetError):
+                _tell_operator(self._decided)
 
     def _do(self, deeds: list[_Deed]) -> list[Any] | PlanetError:
         try:
@@ -153,9 +152,10 @@ class Intake:
             return StoreFailed(str(self._data), "a fault of the planet itself")
 
     def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError) -> None:
-        loop = batch[0][1].get_loop()
-        futures = [future for _, future in batch]
-        loop.call_soon_threadsafe(_tell, futures, done)
+        _tell([future for _, future in batch], done)
+        self._is_resting = not self._arrived
+        if self._arrived:
+            asyncio.get_running_loop().call_later(GATHER_FOR, self._hand_over)
 
 
 @lru_cache(1_024)

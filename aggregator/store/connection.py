@@ -80,7 +80,7 @@ def named_errors(path: Path = Path(FILE_NAME)) -> Iterator[None]:
 
 def to_text(instant: datetime | None) -> str | None:
     """Write an instant as it is stored: ISO 8601 in UTC, of one width, so that text order is time order."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant else None
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z" if instant else None
 
 
 def an_instant(text: str) -> datetime:

@@ -210,14 +210,19 @@ def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
 def target(database: Database, url: str) -> int | None:
     """Return the id of the post with this address (compared as canonical URLs), shown or not; the oldest, or None."""
     key = canonical(url)
-    found = database.execute(_TARGET, {"key": key}).fetchone()[0] if key else None
+    if not key:
+        return None
+    names = {"key": key, "url": url, "removed": REMOVED, "withdrawn": WITHDRAWN}
+    found = database.execute(_TARGET, names).fetchone()[0]
     return None if found is None else int(found)
 
 
 _TARGET = """
 SELECT min(id) FROM (
     SELECT coalesce(story_of, entry.id) AS id FROM entry JOIN feed ON feed.id = entry.feed_id
-    WHERE entry.url_key = :key AND feed.removed_at IS NULL
+    WHERE entry.url_key = :key AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn)
+    UNION ALL SELECT coalesce(story_of, entry.id) FROM entry JOIN feed ON feed.id = entry.feed_id
+    WHERE entry.guid = :url AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn)
     UNION ALL SELECT entry_id FROM alias JOIN feed ON feed.id = alias.feed_id
     WHERE alias.url_key = :key AND feed.removed_at IS NULL)
 """

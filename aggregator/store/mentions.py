@@ -40,8 +40,8 @@ def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, to
     received_at = to_text(claim.received_at)
     row = database.execute(
         "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
-        " received_at, asked_at, next_try_at, feed_id, vouch, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " RETURNING id",
+        " received_at, asked_at, next_try_at, feed_id, vouch, client)"
+        " VALUES (?, ?, ?, ?, ?, ?, json_array(?), ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         [
             token,
             entry_id,
@@ -49,7 +49,7 @@ def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, to
             canonical(claim.source),
             host_of(claim.source),
             claim.target,
-            json.dumps([claim.protocol]),
+            claim.protocol,
             Status.PENDING,
             received_at,
             received_at,

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from aggregator.errors import NothingKnown
 from aggregator.model import ListedMention, Status
 from aggregator.store import blocks, mentions, stale
 from aggregator.store.connection import to_instant, to_text
-from aggregator.urls import canonical, is_blocked
+from aggregator.urls import canonical, is_blocked, is_pattern
 
 
 def listed(database: Database, status: Status | None, limit: int) -> list[ListedMention]:
@@ -97,7 +98,12 @@ def remove(database: Database, ids: Sequence[int]) -> int:
 
 
 def block(database: Database, pattern: str, now: datetime) -> int:
-    """Refuse a host or a prefix from now on, and forget what came from there; inside a transaction."""
+    """Refuse a host or a prefix from now on, and forget what came from there; inside a transaction.
+
+    Raises: NothingKnown for what is neither.
+    """
+    if not is_pattern(pattern):
+        raise NothingKnown(f"{pattern} can't be blocked: write a host (spam.example) or a prefix (spam.example/path/)")
     blocks.add(database, pattern, now)
     return remove(database, matching(database, pattern))
 

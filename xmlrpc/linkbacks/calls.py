@@ -30,6 +30,15 @@ _ENCODING = re.compile(rb"^<\?xml\b[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,20};)")
 _CODECS = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "iso8859-1", "iso8859-15", "cp1252", "koi8-r",
            "shift_jis", "euc_jp", "gb2312", "gbk", "big5", "euc_kr"}  # fmt: skip
+# What nearly all senders write: two strings in ASCII with nothing to unescape. The reader would find the same.
+_USUAL = re.compile(
+    rb"""[ \t\r\n]*+(?:<\?xml\ version=["']1\.[01]["'](?:\ encoding=["'](?:utf|UTF)-8["'])?\ ?\?>[ \t\r\n]*+)?+
+    <methodCall>_<methodName>([A-Za-z.]{1,40})</methodName>_<params>_
+    <param>_<value>_<string>([\ -%'-;=?-~]*+)</string>_</value>_</param>_
+    <param>_<value>_<string>([\ -%'-;=?-~]*+)</string>_</value>_</param>_
+    </params>_</methodCall>_""".replace(b"_", rb"[ \t\r\n]*+"),
+    re.VERBOSE,
+)
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -79,6 +88,9 @@ def read(body: bytes) -> Call:
     """
     if len(body) > LONGEST_BODY:
         raise Fault(NOT_CONFORMING, f"the call is longer than {LONGEST_BODY:,} bytes")
+    if usual := _USUAL.fullmatch(body):
+        method, *params = (part.decode("ascii") for part in usual.groups())
+        return Call(method, tuple(params))
     text = _decoded(body)
     try:
         return _parsed(text)

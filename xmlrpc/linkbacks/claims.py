@@ -56,10 +56,14 @@ def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = l
     entry_id = post_at(database, claim.target, rules.planet_url)
     if entry_id is None:
         return _unknown(database, claim.target, rules.planet_url)
-    claim = replace(claim, source=source, target=web_url(claim.target), vouch=web_url(claim.vouch))
+    target, vouch = web_url(claim.target), web_url(claim.vouch)
+    if (source, target, vouch) != (claim.source, claim.target, claim.vouch):
+        claim = replace(claim, source=source, target=target, vouch=vouch)
     member = store.feeds.member_at(database, source)
     if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
         return Refusal.SOURCE_DENIED
+    if post_at(database, source, rules.planet_url) == entry_id:
+        return Refusal.SAME
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
     return _stored(database, claim, entry_id, member, may_send)
