@@ -37,10 +37,7 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (
-            f"{store.entries._POSTS} {store.entries._SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT 40",
-            "entry_river",
-        ),
+        (store.entries._RIVER, "entry_river"),
         (store.entries._TARGET, "entry_url"),
         (store.entries._TARGET, "alias_url"),
         (store.identity._STORIES, "entry_fingerprint"),
@@ -99,7 +96,7 @@ def test_a_feed_that_leaves_the_configuration_leaves_the_page(database: Database
 
     subscribed(database, "http://b.test/feed")
 
-    assert store.entries.newest(database, 10) == []
+    assert store.entries.river(database, 10, 10) == []
     assert [blog.url for blog in store.feeds.blogs(database)] == ["http://b.test/feed"]
 
 
@@ -110,7 +107,7 @@ def test_a_feed_that_comes_back_brings_its_posts(database: Database) -> None:
 
     subscribed(database, "http://a.test/feed")
 
-    assert len(store.entries.newest(database, 10)) == 1
+    assert len(store.entries.river(database, 10, 10)) == 1
 
 
 def test_a_disabled_feed_is_not_polled_and_keeps_its_posts(database: Database) -> None:
@@ -120,7 +117,7 @@ def test_a_disabled_feed_is_not_polled_and_keeps_its_posts(database: Database) -
     subscribed(database, "http://a.test/feed", enabled=False)
 
     assert store.feeds.due(database, NOON, 10) == []
-    assert len(store.entries.newest(database, 10)) == 1
+    assert len(store.entries.river(database, 10, 10)) == 1
 
 
 def test_slugs_of_blogs_are_unique_and_stay(database: Database) -> None:
@@ -143,17 +140,17 @@ def test_an_entry_is_keyed_by_feed_and_guid(database: Database) -> None:
     stored(database, one, entry("1", title="Again"))
     stored(database, two, entry("1", title="Other blog"))
 
-    assert sorted(post.title for post in store.entries.newest(database, 10)) == ["Other blog", "Post 1"]
+    assert sorted(post.title for post in store.entries.river(database, 10, 10)) == ["Other blog", "Post 1"]
 
 
 def test_an_edit_keeps_place_address_and_first_sight(database: Database) -> None:
     [feed] = subscribed(database, "http://a.test/feed")
     stored(database, feed, entry("1", published_at=hours_ago(5)))
-    [before] = store.entries.newest(database, 10)
+    [before] = store.entries.river(database, 10, 10)
 
     with store.transaction(database):
         edited = store.entries.edit(database, feed, [entry("1", title="New", published_at=NOON, content_hash=b"new")])
-    [after] = store.entries.newest(database, 10)
+    [after] = store.entries.river(database, 10, 10)
 
     assert edited == 1
     assert (after.title, after.path, after.shown_at) == ("New", before.path, before.shown_at)
@@ -172,7 +169,7 @@ def test_the_river_is_newest_first_without_hidden_posts(database: Database) -> N
     stored(database, feed, entry("old", published_at=hours_ago(2)), entry("new", published_at=hours_ago(1)))
     stored(database, feed, entry("hidden"), hidden="for a reason")
 
-    assert [post.guid for post in store.entries.newest(database, 10)] == ["new", "old"]
+    assert [post.guid for post in store.entries.river(database, 10, 10)] == ["new", "old"]
 
 
 @pytest.mark.parametrize("address", ["http://blog.test/1/", "https://blog.test/1", "http://BLOG.test/1/#x"])
@@ -293,7 +290,7 @@ def test_thoughts_are_numbered_in_order_of_time(database: Database) -> None:
     thoughts = store.mentions.thoughts(database, [id])[id]
 
     assert [(thought.number, thought.title) for thought in thoughts] == [(1, "first"), (2, "later")]
-    assert store.entries.newest(database, 1)[0].thoughts == 2
+    assert store.entries.river(database, 1, 1)[0].thoughts == 2
 
 
 def test_one_source_host_is_verified_one_at_a_time(database: Database) -> None:

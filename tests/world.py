@@ -79,7 +79,7 @@ class World:
 
     def titles(self) -> list[str]:
         """What the river shows, newest first."""
-        return [post.title for post in store.entries.newest(self.database, 100)]
+        return [post.title for post in store.entries.river(self.database, 100, 100)]
 
     def problem(self) -> str:
         return self.health().problem

@@ -158,12 +158,6 @@ def correct(
     )
 
 
-def newest(database: Database, limit: int) -> list[Post]:
-    """Return the newest posts that are shown, newest first."""
-    rows = database.query(f"{_POSTS} {_SHOWN} ORDER BY entry.shown_at DESC, entry.id DESC LIMIT ?", [limit])
-    return [_post(row) for row in rows]
-
-
 def river(database: Database, limit: int, per_day: int) -> list[Post]:
     """Return the newest posts that are shown, newest first: `limit` of them, and what is folded between them.
 
