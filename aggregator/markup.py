@@ -96,7 +96,6 @@ _INVISIBLE = re.compile(
 )
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"\w+")
 
 
 def clean(html: str, base: str) -> str:
@@ -146,8 +145,3 @@ def shortened(text: str, longest: int) -> str:
 def without_controls(text: str) -> str:
     """Return `text` without characters that no page, feed or log may hold."""
     return _LONE_SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
-
-
-def count_words(text: str) -> int:
-    """Return the number of words, as readers would count them."""
-    return sum(1 for _ in _WORD.finditer(text))

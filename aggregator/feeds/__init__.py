@@ -16,9 +16,9 @@ from aggregator.feeds import json_feed, xml_feed
 from aggregator.feeds.dates import EARLIEST
 from aggregator.feeds.discovery import feeds_named_in, is_page
 from aggregator.feeds.encoding import text_of
-from aggregator.feeds.voice import fingerprint, voice_of
+from aggregator.feeds.voice import fingerprint, voice_of, words_of
 from aggregator.filters import NO_FILTERS, Filters, Sieve
-from aggregator.markup import clean, count_words, plain, without_controls
+from aggregator.markup import clean, plain, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
 
 MOST_ENTRIES = 200
@@ -163,6 +163,7 @@ def _bounded(guid: str) -> str:
 def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
     html = clean(entry.html, entry.base)
     text = plain(html, is_html=True, longest=len(html))
+    words = words_of(text)
     lede = plain(text, is_html=False, longest=LEDE)
     return ReadEntry(
         guid=entry.guid,
@@ -172,12 +173,12 @@ def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
         author=plain(entry.author, is_html=True, longest=100),
         html=html,
         lede=lede,
-        words=count_words(text),
+        words=len(words),
         language=_language(entry.language) or _language(feed.language),
         tags=tuple(dict.fromkeys(filter(None, (plain(tag, is_html=True, longest=50) for tag in entry.tags[:20])))),
         published_at=entry.published_at,
         updated_at=entry.updated_at,
-        fingerprint=fingerprint(text),
+        fingerprint=fingerprint(words),
         enclosures=entry.enclosures,
         comments_feed=entry.comments_feed,
         comments=entry.comments,

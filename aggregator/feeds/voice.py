@@ -21,12 +21,16 @@ _TAG = re.compile(r"<[^>]{0,1000}>|&\w{1,20};")  # for counting words only: what
 _ANY_WORD = re.compile(r"\w+")
 
 
-def fingerprint(text: str) -> bytes:
-    """Return a digest of the words of a plain text, however they are spaced and marked; b"" for a short one."""
-    words = _ANY_WORD.findall(text.casefold())
+def words_of(text: str) -> list[str]:
+    """Return the words of a plain text, as readers would count them."""
+    return _ANY_WORD.findall(text)
+
+
+def fingerprint(words: Sequence[str]) -> bytes:
+    """Return a digest of a text's words, however they are spaced, marked and written; b"" for few of them."""
     if len(words) < FEWEST_WORDS:
         return b""
-    return hashlib.blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=8).digest()
+    return hashlib.blake2b(" ".join(words).casefold().encode("utf-8", "replace"), digest_size=8).digest()
 
 
 def voice_of(feed: ParsedFeed, entries: Sequence[ParsedEntry]) -> Voice:

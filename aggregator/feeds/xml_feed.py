@@ -103,7 +103,8 @@ def _legal(text: str) -> str:
             return ""
         return "\ufffd" if not 0 <= number < 0x110000 or 0xD800 <= number < 0xE000 else match[0]
 
-    return _REFERENCE.sub(allowed, _PAIR.sub(joined, _ILLEGAL.sub("", text)))
+    text = _ILLEGAL.sub("", text)
+    return _REFERENCE.sub(allowed, _PAIR.sub(joined, text)) if "&#" in text else text
 
 
 def _parsed(text: str) -> Any:
