@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from jobs.verify import Policy
 log = logging.getLogger("planet.link")
 
 BATCH = 50
+_HOSTS = re.compile(r"""https?://(\[[^\]]*\]|[^/?#:"'<>\s]+)""", re.IGNORECASE)
 
 Link = tuple[str, Excerpt]
 
@@ -53,25 +55,30 @@ class Linking:
         made = 0
         while not self._until() and (sources := store.outlinks.unread(self._database, BATCH)):
             here = store.outlinks.hosts(self._database) | {host_of(self._policy.planet_url)}
-            reading = [(source, self._children.submit(links, source.html, source.url)) for source in sources]
-            for source, future in reading:
-                if (found := _result(future)) is None:
-                    return made  # there are no children at the moment
-                near = [link for link in found if host_of(link[0]) in here]
-                made += self._record(source, near)
+            # Most posts name nobody here: it takes no parser to see that.
+            reading = [
+                (source, self._children.submit(links, source.html, source.url) if _names(source, here) else None)
+                for source in sources
+            ]
+            read = [(source, _result(future) if future else []) for source, future in reading]
+            if any(found is None for _, found in read):
+                return made  # there are no children at the moment
+            with store.transaction(self._database):
+                for source, found in read:
+                    near = [link for link in found or [] if host_of(link[0]) in here]
+                    made += self._record(source, near)
         if made:
             log.info("%s between posts found", counted(made, "link"))
         return made
 
     def _record(self, source: Source, near: Sequence[Link]) -> int:
         """Store a post's links, and the linkbacks that they, and older links to this very post, make."""
-        with store.transaction(self._database):
-            store.outlinks.replace(self._database, source, near)
-            if source.url:  # what was found on its page before may have changed with it
-                store.mentions.recheck_source(self._database, source.url, self._clock())
-            pairs = [(source, url, excerpt) for url, excerpt in near]
-            pairs += store.outlinks.to(self._database, source.url) if source.url else []
-            return sum(self._link(*pair) for pair in pairs)
+        store.outlinks.replace(self._database, source, near)
+        if source.url:  # what was found on its page before may have changed with it
+            store.mentions.recheck_source(self._database, source.url, self._clock())
+        pairs = [(source, url, excerpt) for url, excerpt in near]
+        pairs += store.outlinks.to(self._database, source.url) if source.url else []
+        return sum(self._link(*pair) for pair in pairs)
 
     def _link(self, source: Source, url: str, excerpt: Excerpt) -> bool:
         target = post_at(self._database, url, self._policy.planet_url)
@@ -101,6 +108,11 @@ class Linking:
             return False
         blocked = (*self._policy.block, *store.blocks.patterns(self._database))
         return not is_blocked(source.url, blocked)
+
+
+def _names(source: Source, hosts: Collection[str]) -> bool:
+    """Tell whether a post, sanitised as it is stored, may link to one of the hosts."""
+    return any(found.lower() in hosts for found in _HOSTS.findall(source.html))
 
 
 def _result(future: Future[list[Link]]) -> list[Link] | None:
