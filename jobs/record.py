@@ -79,8 +79,7 @@ def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) 
 
 def _strange(database: Database, feed: DueFeed, reading: Reading) -> str:
     """Put a feed that may be somebody else's now into quarantine, or lift it; return why."""
-    before, _ = store.voices.voice(database, feed.id)
-    if why := takeover(before, reading.voice):
+    if why := takeover(store.voices.voice(database, feed.id), reading.voice):
         store.voices.quarantine(database, feed.id, why)
         return f"quarantined: {why}; nothing new of it is shown until: planet release {feed.url}"
     if reading.voice.words:

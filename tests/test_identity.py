@@ -331,6 +331,23 @@ def test_a_purged_entry_never_comes_back(world: Worlds, web: Farm) -> None:
     assert "Post 1" not in dump
 
 
+def test_a_purged_entry_takes_no_other_with_it_that_has_its_address(world: Worlds, web: Farm) -> None:
+    def at_home(*numbers: int) -> Reply:
+        return channel(*((f"g{n}", f"{web.url}/", f"Post {n}", hours_ago(9 - n)) for n in numbers))
+
+    web.routes["/feed"] = at_home(1, 2)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    id = here.database.execute("SELECT id FROM entry WHERE guid = 'g1'").fetchone()[0]
+    with store.transaction(here.database):
+        store.gone.bury(here.database, id, here.now)
+    web.routes["/feed"] = at_home(1, 2, 3)
+
+    here.later(hours=2).poll()
+
+    assert here.titles() == ["Post 3", "Post 2"]
+
+
 # -- filters -----------------------------------------------------------------------------------------
 
 

@@ -125,7 +125,10 @@ def bury(database: Database, id: int, now: datetime) -> None:
         "SELECT guid, url_key FROM entry WHERE id = ? UNION SELECT guid, url_key FROM alias WHERE entry_id = ?",
         [id, id],
     ).fetchall()
-    digests = {_digest(database, name) for guid, url_key in names for name in (guid, url_key) if name}
+    guids, addresses = {guid for guid, _ in names}, {url_key for _, url_key in names if url_key}
+    # An address that other posts have, too, is the blog's: buried, it would keep all of them out.
+    shared = {key for key in addresses if _is_shared(database, key, id)}
+    digests = {_digest(database, name) for name in guids | (addresses - shared) if canonical(name) not in shared}
     database.conn.executemany(
         "INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", ((digest, to_text(now)) for digest in digests)
     )
@@ -135,6 +138,11 @@ def bury(database: Database, id: int, now: datetime) -> None:
     show_orphans(database)
     database.execute("UPDATE feed SET voice = '' WHERE id = (SELECT feed_id FROM entry WHERE id = ?)", [id])
     database.execute("DELETE FROM entry WHERE id = ?", [id])
+
+
+def _is_shared(database: Database, url_key: str, id: int) -> bool:
+    row = database.execute("SELECT 1 FROM entry WHERE url_key = ? AND id <> ? LIMIT 1", [url_key, id]).fetchone()
+    return row is not None
 
 
 def erase(database: Database) -> None:

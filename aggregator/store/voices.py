@@ -11,13 +11,13 @@ from aggregator.model import Voice
 from aggregator.store.connection import to_text
 
 
-def voice(database: Database, feed_id: int) -> tuple[Voice, str]:
-    """Return how a feed sounded when it was last believed, and why it is in quarantine, "" when it isn't."""
-    row = database.execute("SELECT voice, quarantine FROM feed WHERE id = ?", [feed_id]).fetchone()
+def voice(database: Database, feed_id: int) -> Voice:
+    """Return how a feed sounded when it was last believed."""
+    row = database.execute("SELECT voice FROM feed WHERE id = ?", [feed_id]).fetchone()
     if row is None or not row[0]:
-        return Voice(), row[1] if row else ""
+        return Voice()
     found = json.loads(row[0])
-    return Voice(**{**found, "words": frozenset(found["words"])}), row[1]
+    return Voice(**{**found, "words": frozenset(found["words"])})
 
 
 def record_voice(database: Database, feed_id: int, heard: Voice) -> None:
@@ -43,13 +43,16 @@ def quarantine(database: Database, feed_id: int, why: str) -> None:
 
 
 def release(database: Database, url: str, now: datetime) -> bool:
-    """Believe a feed again, as it is now, and poll it at once; inside a transaction. False for an unknown feed.
+    """Believe a feed again, as it is now, and poll it as soon as its server lets us; inside a transaction.
+
+    False for an unknown feed.
 
     Its next body is read whatever it was, and sets the new voice. A retired feed is asked again, too.
     """
     released = database.execute(
         "UPDATE feed SET quarantine = '', voice = '', body_hash = x'', etag = '', last_modified = '',"
-        " retired_at = NULL, gone_at = NULL, next_poll_at = ? WHERE url = ? AND removed_at IS NULL",
+        " retired_at = NULL, gone_at = NULL, next_poll_at = max(?, coalesce(stay_away_until, ''))"
+        " WHERE url = ? AND removed_at IS NULL",
         [to_text(now), url],
     )
     return bool(released.rowcount)
