@@ -314,9 +314,7 @@ def test_pingbacks_of_a_post_are_listed(database: Database, post: int) -> None:
     ],
 )
 def test_a30_forwarded_addresses_are_believed_from_named_proxies_only(peer: str, forwarded: str, client: str) -> None:
-    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
-
-    assert address_of({"client": (peer, 1), "headers": headers}, ["10.0.0.0/8"]) == client
+    assert address_of(peer, [forwarded] if forwarded else [], ["10.0.0.0/8"]) == client
 
 
 def test_strangers_have_a_budget_and_members_have_none(database: Database, post: int) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -18,7 +19,8 @@ from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
-from aggregator.serve.app import App, Receive, Scope, Send
+from aggregator.serve.app import App
+from aggregator.serve.crossing import Exchange, Scope
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
 from jobs.equipment import renderer_for
@@ -36,7 +38,8 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
     """
     check_port(host, port)
     store.open_store(config.current.data).close()
-    asyncio.run(_serve(config, host, port, clock))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config, host, port, clock))
 
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
@@ -45,7 +48,7 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
         half.app,
         address=host,
         port=port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
@@ -78,9 +81,9 @@ class _WebHalf:
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request with the configuration in effect."""
-        await self._app(scope, receive, send)
+        await self._app(scope, exchange)
 
     def close(self) -> None:
         """End the threads; what has been received is stored first."""

@@ -1,16 +1,15 @@
-"""The ASGI application: published pages from memory before any routing, Starlette for the rest."""
+"""The application: published pages from memory and pings before any routing, Starlette for the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterable, Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import Any
 from urllib.parse import urlsplit
 
 from linkbacks import calls, endpoint, trackback, weblogs, webmention
@@ -25,6 +24,7 @@ from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import ping_test
 from aggregator.serve.client import address_of
+from aggregator.serve.crossing import Exchange, Scope, carry, peer_of
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.site import Renderer
@@ -32,16 +32,13 @@ from aggregator.urls import canonical, is_under
 
 log = logging.getLogger("planet.serve")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 BODY_SECONDS = 5
+_XML = [("content-type", calls.CONTENT_TYPE)]
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
 # Longer than all retries of a verification together.
 REVEAL_AFTER = timedelta(hours=2)
-_SAFETY = {name.decode(): value.decode() for name, value in SAFETY}
+_SAFETY = dict(SAFETY)
 _NO_STORE = {**_SAFETY, "Cache-Control": "no-store"}
 _NO_SUCH_PAGE = (
     "There is no such page",
@@ -81,35 +78,32 @@ class App:
             ]
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         # Behind a proxy that doesn't strip it, paths begin with the path of the planet's address.
-        path: str = scope["path"]
+        path = scope.path
         if self._root != "/" and path.startswith(self._root):
             path = path[len(self._root) - 1 :]
-            scope = {**scope, "path": path, "raw_path": path.encode()}
-        if scope["method"] in ("GET", "HEAD"):
+        if scope.method in ("GET", "HEAD"):
             page = self._pages.find(path[1:])
             if page is not None:
-                await _send_page(page, 200, scope, send)
+                _send_page(page, scope, exchange)
                 return
-        elif path == "/xmlrpc" and scope["method"] == "POST":  # a flood of pings meets as little as it can
-            await self._xmlrpc(scope, receive, send)
+        elif path == "/xmlrpc" and scope.method == "POST":  # a flood of pings meets as little as it can
+            await self._xmlrpc(scope, exchange)
             return
-        await self._routes(scope, receive, send)
+        await carry(self._routes, scope, path, exchange)
 
-    async def _xmlrpc(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(scope, receive)
+    async def _xmlrpc(self, scope: Scope, exchange: Exchange) -> None:
+        body = await _body(scope.headers.get("content-encoding", ""), exchange)
         if isinstance(body, Response):
-            await body(scope, receive, send)
+            headers = [(name.decode(), value.decode()) for name, value in body.raw_headers]
+            exchange.response_bytes(body.status_code, headers, bytes(body.body))
             return
-        client = address_of(scope, self._proxies)
+        forwarded = scope.headers.get_all("x-forwarded-for") if self._proxies else ()
+        client = address_of(peer_of(scope)[0], forwarded, self._proxies)
         answer = await endpoint.respond(body, self._intake, self._url, self._clock(), client)
-        headers = [(b"content-type", calls.CONTENT_TYPE), (b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        exchange.response_bytes(200, _XML, answer)
 
     async def _weblog_ping(self, request: Request) -> Response:
         """Answer weblogUpdates in its REST form: /xmlrpc?name=…&url=…."""
@@ -124,7 +118,7 @@ class App:
     async def _trackback(self, request: Request) -> Response:
         if request.method != "POST":
             return _trackback_answer(trackback.failure("This is a TrackBack endpoint; it takes POST requests only."))
-        body = await _body(request.scope, request.receive)
+        body = await _body(request.headers.get("content-encoding", ""), request.stream())
         if isinstance(body, Response):
             return body
         target = f"{self._url}posts/{request.path_params['id']}/"
@@ -143,7 +137,7 @@ class App:
             return _as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
             return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
-        body = await _body(request.scope, request.receive)
+        body = await _body(request.headers.get("content-encoding", ""), request.stream())
         if isinstance(body, Response):
             return body
         claim = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -158,7 +152,7 @@ class App:
         if request.method != "POST":
             form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
             return _as_response(page_of("test-ping.html", form), 200)
-        body = await _body(request.scope, request.receive)
+        body = await _body(request.headers.get("content-encoding", ""), request.stream())
         if isinstance(body, Response):
             return body
         sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -193,7 +187,8 @@ class App:
         return PlainTextResponse(f"{reply.text}\n", reply.status, {**headers, **_NO_STORE})
 
     def _client(self, request: Request) -> str:
-        return address_of(request.scope, self._proxies)
+        peer = request.client.host if request.client else ""
+        return address_of(peer, request.headers.getlist("x-forwarded-for"), self._proxies)
 
     async def _mention(self, request: Request) -> Response:
         try:
@@ -236,9 +231,7 @@ class App:
             return RedirectResponse(f"{self._root}{whole}", status_code=302)
         if page is not None and request.method in ("GET", "HEAD"):
             # A sender may ask with HEAD and not follow: the redirect of a permalink names the endpoints, too.
-            endpoints = {
-                name.decode(): value.decode() for name, value in self._pages.endpoints_of(f"{path}/index.html")
-            }
+            endpoints = dict(self._pages.endpoints_of(f"{path}/index.html"))
             return RedirectResponse(f"{self._root}{path}/", status_code=301, headers=endpoints)
         if page is not None:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
@@ -279,18 +272,17 @@ class App:
         return mention
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes | Response:
+async def _body(coding: str, pieces: AsyncIterable[bytes]) -> bytes | Response:
     """Read a body, at most a little more than a call may hold; or say why it is not read."""
-    if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in scope["headers"]):
+    if coding.lower() not in ("", "identity"):
         return PlainTextResponse("Send it without a Content-Encoding.\n", 415, dict(_NO_STORE))
     body = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            is_more = True
-            while is_more and len(body) <= calls.LONGEST_BODY:
-                message = await receive()  # without a body when the client has hung up
-                body += message.get("body", b"")
-                is_more = message.get("more_body", False)
+            async for piece in pieces:
+                body += piece
+                if len(body) > calls.LONGEST_BODY:
+                    break
     except TimeoutError:
         return Response(status_code=408, headers={"Connection": "close"})
     return body[: calls.LONGEST_BODY + 1]
@@ -308,34 +300,27 @@ def _trackback_answer(xml: str) -> Response:
     return Response(xml.encode("utf-8", "replace"), headers={"Content-Type": trackback.CONTENT_TYPE, **_NO_STORE})
 
 
-async def _send_page(page: Page, status: int, scope: Scope, send: Send) -> None:
-    accepts, known = b"", b""
-    for name, value in scope["headers"]:
-        if name == b"accept-encoding":
-            accepts = value
-        elif name == b"if-none-match":
-            known = value
-    squeezed = bool(page.compressed) and _takes_gzip(accepts)
+def _send_page(page: Page, scope: Scope, exchange: Exchange) -> None:
+    squeezed = bool(page.compressed) and _takes_gzip(scope.headers.get("accept-encoding", ""))
+    known = scope.headers.get("if-none-match", "")
     if known and page.is_known_to(known):
         unchanged = page.unchanged_compressed_headers if squeezed else page.unchanged_headers
-        await send({"type": "http.response.start", "status": 304, "headers": unchanged})
-        await send({"type": "http.response.body", "body": b""})
+        exchange.response_bytes(304, unchanged, b"")
         return
     if squeezed:
         body, headers = page.compressed, page.compressed_headers
     else:
         body, headers = page.body, page.headers
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    exchange.response_bytes(200, headers, b"" if scope.method == "HEAD" else body)
 
 
-def _takes_gzip(accept_encoding: bytes) -> bool:
-    if b"gzip" not in accept_encoding:
+def _takes_gzip(accept_encoding: str) -> bool:
+    if "gzip" not in accept_encoding:
         return False
-    for offer in accept_encoding.lower().replace(b" ", b"").split(b","):
-        coding, _, weight = offer.partition(b";q=")
-        if coding == b"gzip":
-            return not weight or weight.strip(b"0.") != b""
+    for offer in accept_encoding.lower().replace(" ", "").split(","):
+        coding, _, weight = offer.partition(";q=")
+        if coding == "gzip":
+            return not weight or weight.strip("0.") != ""
     return False
 
 
@@ -347,7 +332,6 @@ def _unavailable(page: Page) -> Response:
 
 def _as_response(page: Page, status: int) -> Response:
     response = Response(page.body, status_code=status)
-    for name, value in page.headers:
-        response.headers[name.decode()] = value.decode()
+    response.headers.update(dict(page.headers))
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -17,7 +17,7 @@ from defusedxml.xmlrpc import DefusedExpatParser
 LONGEST_BODY = 65_536
 DEEPEST = 32
 MOST_ELEMENTS = 1_000
-CONTENT_TYPE = b"text/xml; charset=utf-8"
+CONTENT_TYPE = "text/xml; charset=utf-8"
 
 NOT_WELL_FORMED = -32700
 UNSUPPORTED_ENCODING = -32701
