@@ -8,6 +8,9 @@ from email.utils import format_datetime
 from html import escape
 from pathlib import Path
 
+from linkbacks import claims
+from linkbacks.claims import MaySend, Rules
+from linkbacks.decisions import Decision
 from sqlite_utils import Database
 
 from aggregator import config, store
@@ -57,6 +60,13 @@ def stored(database: Database, feed_id: int, *entries: ReadEntry, hidden: str = 
 
 def claim(source: str, target: str, at: datetime = NOON) -> Claim:
     return Claim(source=source, target=target, protocol="pingback", received_at=at)
+
+
+def accept(
+    database: Database, made: Claim, rules: Rules, may_send: MaySend = lambda _: True
+) -> Decision:
+    """Have one claim judged, inside a transaction."""
+    return claims.accept(database, [made], rules, may_send=may_send)[0]
 
 
 def state(**fields: object) -> PollState:

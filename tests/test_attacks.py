@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 from linkbacks import calls, pingback, trackback
-from linkbacks.claims import Rules, accept
+from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
@@ -28,7 +28,7 @@ from aggregator.model import Status
 from aggregator.outbound import Engine, Guard, NoAnswer, Request
 from jobs import equipment
 from jobs.verify import Verification
-from tests.builders import NOON, claim
+from tests.builders import NOON, accept, claim
 from tests.farm import Farm, Reply, farm
 from tests.test_linkbacks import FROM_WORDPRESS
 from tests.world import World, feed_at

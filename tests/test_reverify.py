@@ -11,7 +11,7 @@ import feedparser
 import pytest
 from click.testing import CliRunner
 from linkbacks import hints
-from linkbacks.claims import Rules, accept
+from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store

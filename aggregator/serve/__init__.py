@@ -6,13 +6,12 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
+from linkbacks import calls
 from linkbacks.claims import Rules
 
 from aggregator import store
@@ -20,15 +19,14 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App
-from aggregator.serve.crossing import Exchange, Scope
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
+from aggregator.serve.wire import Exchange, Request, Server
 from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")
 
 LOOK_EVERY = 0.25
-HEADER_MILLISECONDS = 5_000
 
 
 def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
@@ -44,22 +42,13 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
     half = _WebHalf(config, clock)
-    server = Server(
-        half.app,
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
-        log_enabled=False,
-    )
+    server = Server(half.app, clock, calls.LONGEST_BODY)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     log.info("serving %s on http://%s:%d/", config.current.masthead.title, host, port)
     try:
-        await server.serve()
+        await server.serve(host, port)
     finally:
         half.close()
         log.info("stopped")
@@ -81,9 +70,9 @@ class _WebHalf:
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
 
-    async def app(self, scope: Scope, exchange: Exchange) -> None:
+    def app(self, request: Request, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         """Answer one request with the configuration in effect."""
-        await self._app(scope, exchange)
+        return self._app(request, exchange)
 
     def close(self) -> None:
         """End the threads; what has been received is stored first."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from typing import Any
 from urllib.parse import urlsplit
 
 from linkbacks import calls, endpoint, trackback, weblogs, webmention
@@ -24,16 +25,18 @@ from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import ping_test
 from aggregator.serve.client import address_of
-from aggregator.serve.crossing import Exchange, Scope, carry, peer_of
+from aggregator.serve.crossing import carry
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
+from aggregator.serve.wire import Exchange
+from aggregator.serve.wire import Request as Incoming
 from aggregator.site import Renderer
 from aggregator.urls import canonical, is_under
 
 log = logging.getLogger("planet.serve")
 
-BODY_SECONDS = 5
 _XML = [("content-type", calls.CONTENT_TYPE)]
+_CODED = "Send it without a Content-Encoding.\n"
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
 # Longer than all retries of a verification together.
@@ -78,32 +81,28 @@ class App:
             ]
         )
 
-    async def __call__(self, scope: Scope, exchange: Exchange) -> None:
-        """Answer one request."""
+    def __call__(self, request: Incoming, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answer one request: a page at once, anything else when it is ready."""
         # Behind a proxy that doesn't strip it, paths begin with the path of the planet's address.
-        path = scope.path
+        path = request.path
         if self._root != "/" and path.startswith(self._root):
             path = path[len(self._root) - 1 :]
-        if scope.method in ("GET", "HEAD"):
+        if request.method in ("GET", "HEAD"):
             page = self._pages.find(path[1:])
             if page is not None:
-                _send_page(page, scope, exchange)
-                return
-        elif path == "/xmlrpc" and scope.method == "POST":  # a flood of pings meets as little as it can
-            await self._xmlrpc(scope, exchange)
-            return
-        await carry(self._routes, scope, path, exchange)
+                _send_page(page, request, exchange)
+                return None
+        elif path == "/xmlrpc" and request.method == "POST":  # a flood of pings meets as little as it can
+            return self._xmlrpc(request, exchange)
+        return carry(self._routes, request, path, exchange)
 
-    async def _xmlrpc(self, scope: Scope, exchange: Exchange) -> None:
-        body = await _body(scope.headers.get("content-encoding", ""), exchange)
-        if isinstance(body, Response):
-            headers = [(name.decode(), value.decode()) for name, value in body.raw_headers]
-            exchange.response_bytes(body.status_code, headers, bytes(body.body))
+    async def _xmlrpc(self, request: Incoming, exchange: Exchange) -> None:
+        if not _is_plain(request.header(b"content-encoding")):
+            exchange.answer(415, [("content-type", "text/plain; charset=utf-8")], _CODED.encode())
             return
-        forwarded = scope.headers.get_all("x-forwarded-for") if self._proxies else ()
-        client = address_of(peer_of(scope)[0], forwarded, self._proxies)
-        answer = await endpoint.respond(body, self._intake, self._url, self._clock(), client)
-        exchange.response_bytes(200, _XML, answer)
+        client = address_of(request.client, request.all_of(b"x-forwarded-for"), self._proxies)
+        answer = await endpoint.respond(request.body, self._intake, self._url, self._clock(), client)
+        exchange.answer(200, _XML, answer)
 
     async def _weblog_ping(self, request: Request) -> Response:
         """Answer weblogUpdates in its REST form: /xmlrpc?name=…&url=…."""
@@ -118,7 +117,7 @@ class App:
     async def _trackback(self, request: Request) -> Response:
         if request.method != "POST":
             return _trackback_answer(trackback.failure("This is a TrackBack endpoint; it takes POST requests only."))
-        body = await _body(request.headers.get("content-encoding", ""), request.stream())
+        body = await _body(request)
         if isinstance(body, Response):
             return body
         target = f"{self._url}posts/{request.path_params['id']}/"
@@ -137,7 +136,7 @@ class App:
             return _as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
             return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
-        body = await _body(request.headers.get("content-encoding", ""), request.stream())
+        body = await _body(request)
         if isinstance(body, Response):
             return body
         claim = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -152,7 +151,7 @@ class App:
         if request.method != "POST":
             form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
             return _as_response(page_of("test-ping.html", form), 200)
-        body = await _body(request.headers.get("content-encoding", ""), request.stream())
+        body = await _body(request)
         if isinstance(body, Response):
             return body
         sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -272,20 +271,15 @@ class App:
         return mention
 
 
-async def _body(coding: str, pieces: AsyncIterable[bytes]) -> bytes | Response:
-    """Read a body, at most a little more than a call may hold; or say why it is not read."""
-    if coding.lower() not in ("", "identity"):
-        return PlainTextResponse("Send it without a Content-Encoding.\n", 415, dict(_NO_STORE))
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for piece in pieces:
-                body += piece
-                if len(body) > calls.LONGEST_BODY:
-                    break
-    except TimeoutError:
-        return Response(status_code=408, headers={"Connection": "close"})
-    return body[: calls.LONGEST_BODY + 1]
+async def _body(request: Request) -> bytes | Response:
+    """Return a body, at most a little more than a call may hold; or say why it is not read."""
+    if not _is_plain(request.headers.get("content-encoding", "")):
+        return PlainTextResponse(_CODED, 415, dict(_NO_STORE))
+    return await request.body()
+
+
+def _is_plain(coding: str) -> bool:
+    return coding.lower() in ("", "identity")
 
 
 def _only_post(text: str, allow: str = "POST") -> Response:
@@ -300,18 +294,15 @@ def _trackback_answer(xml: str) -> Response:
     return Response(xml.encode("utf-8", "replace"), headers={"Content-Type": trackback.CONTENT_TYPE, **_NO_STORE})
 
 
-def _send_page(page: Page, scope: Scope, exchange: Exchange) -> None:
-    squeezed = bool(page.compressed) and _takes_gzip(scope.headers.get("accept-encoding", ""))
-    known = scope.headers.get("if-none-match", "")
+def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:
+    squeezed = bool(page.compressed) and _takes_gzip(request.header(b"accept-encoding"))
+    known = request.header(b"if-none-match")
     if known and page.is_known_to(known):
-        unchanged = page.unchanged_compressed_headers if squeezed else page.unchanged_headers
-        exchange.response_bytes(304, unchanged, b"")
-        return
-    if squeezed:
-        body, headers = page.compressed, page.compressed_headers
+        exchange.answer(304, page.unchanged_compressed_headers if squeezed else page.unchanged_headers)
+    elif squeezed:
+        exchange.answer(200, page.compressed_headers, page.compressed)
     else:
-        body, headers = page.body, page.headers
-    exchange.response_bytes(200, headers, b"" if scope.method == "HEAD" else body)
+        exchange.answer(200, page.headers, page.body)
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

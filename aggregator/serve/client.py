@@ -10,8 +10,8 @@ from functools import lru_cache
 def address_of(peer: str, forwarded: Iterable[str], proxies: Collection[str]) -> str:
     """Return the address of the client, or "" when it has none.
 
-    `forwarded` are the values of X-Forwarded-For. It is believed from the operator's own proxies only, from the right, up to the first address that
-    is none of theirs (attack A30).
+    `forwarded` are the values of X-Forwarded-For: believed from the operator's own proxies only, from the right, up to
+    the first address that is none of theirs (attack A30).
     """
     peer = _address(peer)
     if not proxies:

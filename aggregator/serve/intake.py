@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import queue
-import threading
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import Any, TypeVar
 from linkbacks import claims, hints
 from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Decision, Refusal
+from linkbacks.register import Register
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.budget import Allowance, Budget
-from aggregator.errors import PlanetError, StoreFailed
+from aggregator.errors import PlanetError, StoreBusy, StoreFailed
 from aggregator.logs import counted
 from aggregator.model import Claim
 
@@ -39,16 +39,16 @@ MOST_WAITING = 100_000
 COUNT_EVERY = timedelta(seconds=10)
 
 T = TypeVar("T")
-# What is done in the intake's thread, inside its transaction.
-_Deed = Callable[[Database, Rules], Any]
+# A claim to be taken, or something else to be done inside the transaction.
+_Deed = Claim | Callable[[Database], Any]
 _Waiting = tuple[_Deed, "asyncio.Future[Any]"]
 
 
 class Intake:
-    """A thread that stores pings; whoever waits for one is answered after its commit, never before.
+    """Stores pings; whoever waits for one is answered after its commit, never before.
 
-    What arrives meanwhile is gathered in the event loop, and handed over in one piece: to wake the thread for each
-    ping would cost more than to store it.
+    What has arrived is stored in one piece, in the event loop itself: to hand it to a thread and back would cost more
+    than to store it. Only when somebody else is writing, or the disk is slow, a thread waits in the loop's stead.
     """
 
     def __init__(
@@ -58,29 +58,28 @@ class Intake:
         self._rules = rules
         self._is_exempt = is_exempt
         self._budget = Budget(OF_A_CLIENT)
-        self._arrived: list[_Waiting] = []  # the event loop's, and so is whether the thread rests
-        self._is_resting = True
-        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._arrived: list[_Waiting] = []
+        self._is_busy = False
+        self._is_slow = True
         self._database: Database | None = None
         self._decided: list[tuple[Claim, Decision]] = []
         self._counted_at: datetime | None = None
         self._waiting = 0
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
-        self._thread.start()
+        self._aside = ThreadPoolExecutor(1, "intake")
 
     async def accept(self, claim: Claim) -> Decision:
         """Store a claim durably, or say why it is refused.
 
         Raises: StoreFailed; then nothing was stored.
         """
-        return await self._done(lambda database, rules: self._accepted(database, claim, rules))
+        return await self._done(claim)
 
     async def notice(self, urls: Collection[str], now: datetime) -> bool:
         """Act on the hint that blogs have changed; tell whether any of them is known.
 
         Raises: StoreFailed.
         """
-        is_known = await self._done(lambda database, _rules: hints.take(database, urls, now))
+        is_known = await self._done(lambda database: hints.take(database, urls, now))
         log.log(logging.INFO if is_known else logging.DEBUG, "a blog says that it changed: %s", " ".join(urls)[:500])
         return is_known
 
@@ -89,32 +88,45 @@ class Intake:
 
         Raises: StoreFailed.
         """
-        return await self._done(lambda database, rules: claims.sources(database, target, rules.planet_url))
+        return await self._done(lambda database: claims.sources(database, target, self._rules().planet_url))
 
     def close(self) -> None:
-        """Store what has arrived, and end."""
-        if self._arrived:
-            self._queue.put(self._arrived)
-        self._queue.put(None)
-        self._thread.join()
+        """End; what is being stored is stored first."""
+        self._aside.shutdown()
+        if self._database is not None:
+            self._database.close()
 
-    async def _done(self, deed: Callable[[Database, Rules], T]) -> T:
+    async def _done(self, deed: _Deed) -> Any:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
         self._arrived.append((deed, future))
-        if self._is_resting:
-            self._is_resting = False
-            loop.call_later(GATHER_FOR, self._hand_over)
+        if not self._is_busy:
+            self._is_busy = True
+            loop.call_soon(self._gather, 0, 0)
         return await future
 
-    def _hand_over(self) -> None:
+    def _gather(self, seen: int, turns: int) -> None:
+        """Store what has arrived, as soon as a turn of the loop brings nothing more."""
+        loop = asyncio.get_running_loop()
+        if seen < len(self._arrived) < MOST_AT_ONCE:
+            loop.call_soon(self._gather, len(self._arrived), turns + 1)
+            return
         batch, self._arrived = self._arrived[:MOST_AT_ONCE], self._arrived[MOST_AT_ONCE:]
-        self._queue.put(batch)
+        deeds = [deed for deed, _ in batch]
+        if not self._is_slow:
+            done = self._do(deeds, 0)
+            if not isinstance(done, StoreBusy):
+                self._settle(batch, done)
+                return
+        future = loop.run_in_executor(self._aside, self._do, deeds, WAIT_FOR_LOCK)
+        future.add_done_callback(lambda future: self._settle(batch, future.result()))
 
-    def _accepted(self, database: Database, claim: Claim, rules: Rules) -> Decision:
-        decision = claims.accept(database, claim, rules, self._may_send)
-        self._decided.append((claim, decision))
-        return decision
+    def _done_with(self, database: Database, register: Register, deeds: list[_Deed]) -> list[Any]:
+        sent = [deed for deed in deeds if isinstance(deed, Claim)]
+        decisions = claims.accept(database, sent, self._rules(), register, self._may_send)
+        self._decided = list(zip(sent, decisions, strict=True))
+        made = iter(decisions)
+        return [next(made) if isinstance(deed, Claim) else deed(database) for deed in deeds]
 
     def _may_send(self, claim: Claim) -> bool:
         """Tell whether a stranger's claim is stored: the queue has room, and its client has not sent too many."""
@@ -129,21 +141,21 @@ class Intake:
             self._waiting = store.mentions.counts_pending(self._database, MOST_WAITING)
         return self._waiting >= MOST_WAITING
 
-    def _run(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            self._decided.clear()
-            done = self._do([deed for deed, _ in batch])
-            batch[0][1].get_loop().call_soon_threadsafe(self._settle, batch, done)
-            if not isinstance(done, PlanetError):
-                _tell_operator(self._decided)
-
-    def _do(self, deeds: list[_Deed]) -> list[Any] | PlanetError:
+    def _do(self, deeds: list[_Deed], patience: float) -> list[Any] | PlanetError:
+        self._decided.clear()
         try:
             if self._database is None:
                 self._database = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
+                self._register = Register(self._database, self._rules().planet_url)
+            self._database.conn.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
             with store.transaction(self._database):
-                rules = claims.with_blocks(self._database, self._rules())
-                return [deed(self._database, rules) for deed in deeds]
+                done = self._done_with(self._database, self._register, deeds)
+            self._is_slow = False
+            return done
+        except StoreBusy as error:
+            if patience:
+                log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
+            return error
         except PlanetError as error:
             log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
             return error
@@ -153,9 +165,11 @@ class Intake:
 
     def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError) -> None:
         _tell([future for _, future in batch], done)
-        self._is_resting = not self._arrived
+        if not isinstance(done, PlanetError):
+            _tell_operator(self._decided)
+        self._is_busy = bool(self._arrived)
         if self._arrived:
-            asyncio.get_running_loop().call_later(GATHER_FOR, self._hand_over)
+            asyncio.get_running_loop().call_soon(self._gather, 0, 0)
 
 
 @lru_cache(1_024)

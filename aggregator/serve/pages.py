@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.serve.crossing import Headers
+from aggregator.serve.wire import Headers
 from aggregator.site import folder
 
 MOST_BYTES = 64_000_000
@@ -57,14 +57,14 @@ class Page:
         return "*" in known or self.etag in known or _compressed_tag(self.etag) in known
 
 
-def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: bool = False) -> Page:
+def page_of(name: str, body: bytes, *, extra: Headers = (), is_frozen: bool = False) -> Page:
     """Make a page of a file's content."""
     compressed = gzip.compress(body, 6, mtime=0) if len(body) >= SMALLEST_TO_COMPRESS else b""
     if len(compressed) >= len(body):
         compressed = b""
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     caching = "public, max-age=31536000, immutable" if is_frozen else "public, max-age=0, must-revalidate"
-    always: Headers = [("cache-control", caching), ("vary", "accept-encoding"), *SAFETY, *(extra or [])]
+    always: Headers = [("cache-control", caching), ("vary", "accept-encoding"), *SAFETY, *extra]
     kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
     described: Headers = [("content-type", kind), *always]
     return Page(
@@ -85,7 +85,7 @@ def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: 
 
 def endpoint_headers(planet_url: str, accepts: Collection[str]) -> Headers:
     """Return the headers by which a page that may be pinged names the endpoints."""
-    headers: Headers = []
+    headers = []
     if "pingback" in accepts:
         headers.append(("x-pingback", f"{planet_url}xmlrpc"))
     if "webmention" in accepts:
@@ -121,7 +121,7 @@ class Pages:
 
     def endpoints_of(self, name: str) -> Headers:
         """Return the headers that name the endpoints, for a page that may be pinged."""
-        return self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else []
+        return self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else ()
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget files that have changed."""

@@ -17,13 +17,14 @@ from aggregator.store import (
     stale,
     voices,
 )
-from aggregator.store.connection import FILE_NAME, named_errors, open_store, transaction
+from aggregator.store.connection import FILE_NAME, data_version, named_errors, open_store, transaction
 
 __all__ = [
     "FILE_NAME",
     "blocks",
     "comments",
     "conversations",
+    "data_version",
     "entries",
     "feeds",
     "gone",

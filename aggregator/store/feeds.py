@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -263,17 +263,31 @@ def territory(database: Database, id: int | None) -> str:
 
 def member_at(database: Database, url: str) -> int | None:
     """Return the id of the feed under whose site a page lies, the closest one, or None."""
-    return next(iter(members_at(database, url)), None)
+    member = closest(grounds(database, host_of(url)), url)
+    return member[1] if member else None
 
 
 def members_at(database: Database, url: str) -> list[int]:
     """Return the ids of the feeds under whose sites a page lies, the closest first."""
-    rows = database.execute(_MEMBERS, [host_of(url)]).fetchall()
-    near = [(len(territory), id) for id, territory in rows if is_under(url, territory)]
-    return [id for _, id in sorted(near, reverse=True)]
+    near = [ground for ground in grounds(database, host_of(url)) if is_under(url, ground[0])]
+    return [id for _, id in sorted(near, key=_closeness, reverse=True)]
 
 
-_MEMBERS = "SELECT id, territory FROM feed WHERE removed_at IS NULL AND territory_host = ?"
+def grounds(database: Database, host: str) -> list[tuple[str, int]]:
+    """Return the addresses on a host under which pages are members' own, each with its member's id."""
+    return database.execute(_GROUNDS, [host]).fetchall()
+
+
+_GROUNDS = "SELECT territory, id FROM feed WHERE removed_at IS NULL AND territory_host = ?"
+
+
+def closest(grounds: Iterable[tuple[str, int]], url: str) -> tuple[str, int] | None:
+    """Return that one of the grounds which a page is on, or None."""
+    return max((ground for ground in grounds if is_under(url, ground[0])), key=_closeness, default=None)
+
+
+def _closeness(ground: tuple[str, int]) -> tuple[int, int]:
+    return len(ground[0]), ground[1]
 
 
 def _addresses(database: Database) -> dict[str, Known]:

@@ -26,40 +26,70 @@ class Known:
     status: Status
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A claim that is new: its source as compared, the post, the member that it comes from, its status page."""
+
+    claim: Claim
+    source_key: str
+    entry_id: int
+    feed_id: int | None
+    token: str
+
+
+def known(database: Database, pairs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Known]:
+    """Return which of the linkbacks, each a source as compared and a post, are stored."""
+    rows = database.execute(_KNOWN, [json.dumps(pairs)]).fetchall()
+    return {(row[0], row[1]): Known(row[2], row[3], Status(row[4])) for row in rows}
+
+
+_KNOWN = """
+SELECT source_key, entry_id, linkback.id, token, status FROM json_each(?) AS pair CROSS JOIN linkback
+    ON source_key = json_extract(pair.value, '$[0]') AND entry_id = json_extract(pair.value, '$[1]')
+"""
+
+
 def find(database: Database, source: str, entry_id: int) -> Known | None:
     """Return the linkback from `source` to a post, whichever of the post's addresses it names."""
-    row = database.execute(_FIND, [canonical(source), entry_id]).fetchone()
-    return Known(row[0], row[1], Status(row[2])) if row else None
+    pair = canonical(source), entry_id
+    return known(database, [pair]).get(pair)
 
 
-_FIND = "SELECT id, token, status FROM linkback WHERE source_key = ? AND entry_id = ?"
+def add(database: Database, arrivals: Sequence[Arrival]) -> None:
+    """Store claims that are new, to be verified now; inside a transaction.
+
+    One statement stores many: each one that is executed gives up the interpreter's lock, and has to get it back.
+    """
+    for first in range(0, len(arrivals), _MOST_OF_A_STATEMENT):
+        rows = [_row(arrival) for arrival in arrivals[first : first + _MOST_OF_A_STATEMENT]]
+        database.execute(f"{_ADD} {', '.join([_NEW] * len(rows))}", [value for row in rows for value in row])
 
 
-def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, token: str) -> int:
-    """Store a claim that is new, to be verified now; inside a transaction. Returns its id."""
-    received_at = to_text(claim.received_at)
-    row = database.execute(
-        "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
-        " received_at, asked_at, next_try_at, feed_id, vouch, client)"
-        " VALUES (?, ?, ?, ?, ?, ?, json_array(?), ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        [
-            token,
-            entry_id,
-            claim.source,
-            canonical(claim.source),
-            host_of(claim.source),
-            claim.target,
-            claim.protocol,
-            Status.PENDING,
-            received_at,
-            received_at,
-            received_at,
-            feed_id,
-            claim.vouch,
-            claim.client,
-        ],
-    ).fetchone()
-    return int(row[0])
+_MOST_OF_A_STATEMENT = 64
+_ADD = (
+    "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
+    " received_at, asked_at, next_try_at, feed_id, vouch, client) VALUES"
+)
+_NEW = "(?, ?, ?, ?, ?, ?, json_array(?), 'pending', ?, ?, ?, ?, ?, ?)"
+
+
+def _row(arrival: Arrival) -> tuple[Any, ...]:
+    claim, received_at = arrival.claim, to_text(arrival.claim.received_at)
+    return (
+        arrival.token,
+        arrival.entry_id,
+        claim.source,
+        arrival.source_key,
+        host_of(claim.source),
+        claim.target,
+        claim.protocol,
+        received_at,
+        received_at,
+        received_at,
+        arrival.feed_id,
+        claim.vouch,
+        claim.client,
+    )
 
 
 def renew(database: Database, id: int, claim: Claim) -> None:

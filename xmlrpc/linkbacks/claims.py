@@ -1,9 +1,9 @@
-"""Decide whether a claim is taken, and store it. No answer here depends on any fetch."""
+"""Decide which claims are taken, and store them. No answer here depends on any fetch."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,8 +11,11 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Claim, Status
+from aggregator.store.entries import Target
+from aggregator.store.mentions import Arrival, Known
 from aggregator.urls import canonical, is_blocked, is_under, web_url
 from linkbacks.decisions import Accepted, Decision, Refusal
+from linkbacks.register import Register
 
 PROTOCOLS = ("pingback", "trackback", "webmention")
 
@@ -34,95 +37,138 @@ class Rules:
     accepts: tuple[str, ...] = PROTOCOLS
 
 
-def with_blocks(database: Database, rules: Rules) -> Rules:
-    """Return the rules with those sources blocked, too, that the operator has blocked by command."""
-    blocked = store.blocks.patterns(database)
-    return replace(rules, block=(*rules.block, *blocked)) if blocked else rules
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A claim that may be stored: on which post, and from which member."""
+
+    claim: Claim
+    source_key: str
+    entry_id: int
+    member: int | None
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        return self.source_key, self.entry_id
 
 
-def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:
-    """Take a claim, or say why not; inside a transaction whose commit makes the answer true.
+def accept(
+    database: Database,
+    claims: Sequence[Claim],
+    rules: Rules,
+    register: Register | None = None,
+    may_send: MaySend = lambda _: True,
+) -> list[Decision]:
+    """Take claims, or say why not, in their order; inside a transaction whose commit makes the answers true.
 
-    Order of the checks: syntax, target, source, already there (research on pingback, 1.1).
     `may_send` is asked for strangers only, and only when there is something to store.
     """
-    if claim.protocol in PROTOCOLS and claim.protocol not in rules.accepts:
-        return Refusal.NOT_ACCEPTED
-    source = web_url(claim.source)
-    if not source:
-        return Refusal.SOURCE_INVALID
-    if canonical(source) == canonical(claim.target):
-        return Refusal.SAME
-    entry_id = post_at(database, claim.target, rules.planet_url)
-    if entry_id is None:
-        return _unknown(database, claim.target, rules.planet_url)
-    target, vouch = web_url(claim.target), web_url(claim.vouch)
-    if (source, target, vouch) != (claim.source, claim.target, claim.vouch):
-        claim = replace(claim, source=source, target=target, vouch=vouch)
-    member = store.feeds.member_at(database, source)
-    if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
-        return Refusal.SOURCE_DENIED
-    if post_at(database, source, rules.planet_url) == entry_id:
-        return Refusal.SAME
-    if member is None and rules.strangers == "refuse":
-        return Refusal.SOURCE_DENIED
-    return _stored(database, claim, entry_id, member, may_send)
+    register = register or Register(database, rules.planet_url)
+    register.refresh()
+    judged = [_judged(claim, rules, register) for claim in claims]
+    counter = _Counter(database, [each for each in judged if isinstance(each, _Admitted)], may_send)
+    decisions = [counter.decide(each) if isinstance(each, _Admitted) else each for each in judged]
+    counter.store()
+    return decisions
 
 
 def sources(database: Database, target: str, planet_url: str) -> list[str] | Refusal:
     """Return the addresses of the published linkbacks of a post, or why there are none to speak of."""
-    entry_id = post_at(database, target, planet_url)
-    if entry_id is not None:
-        return store.mentions.sources_of(database, entry_id)
-    return _unknown(database, target, planet_url)
+    register = Register(database, planet_url)
+    post = register.target(target)
+    return store.mentions.sources_of(database, post.id) if post else _unknown(target, register)
 
 
-def post_at(database: Database, url: str, planet_url: str) -> int | None:
-    """Return the id of the post that an address names: where it was written, its page, or its conversation's."""
-    key = _key(url, planet_url)
-    if isinstance(key, int):
-        return key if store.entries.is_shown(database, key) else None
-    return store.entries.target(database, url) if key else None
+def _judged(claim: Claim, rules: Rules, register: Register) -> _Admitted | Refusal:
+    """Order of the checks: syntax, target, source, already there (research on pingback, 1.1)."""
+    if claim.protocol not in rules.accepts:
+        return Refusal.NOT_ACCEPTED
+    source = web_url(claim.source)
+    if not source:
+        return Refusal.SOURCE_INVALID
+    source_key = canonical(source)
+    if source_key == canonical(claim.target):
+        return Refusal.SAME
+    post = register.target(claim.target)
+    if post is None:
+        return _unknown(claim.target, register)
+    if is_under(source, rules.planet_url) or is_blocked(source, (*rules.block, *register.blocks())):
+        return Refusal.SOURCE_DENIED
+    member = register.member(source)
+    if refusal := _own(source_key, member, post):
+        return refusal
+    if member is None and rules.strangers == "refuse":
+        return Refusal.SOURCE_DENIED
+    return _Admitted(_cleaned(claim, source), source_key, post.id, member[1] if member else None)
 
 
-def _unknown(database: Database, target: str, planet_url: str) -> Refusal:
-    was_ours = store.entries.is_gone(database, _key(target, planet_url))
-    return Refusal.TARGET_GONE if was_ours else Refusal.TARGET_UNKNOWN
+def _own(source_key: str, member: tuple[str, int] | None, post: Target) -> Refusal | None:
+    """Why a post's own page, or another one of its blog, says nothing under it (attack A25)."""
+    if source_key in post.addresses:
+        return Refusal.SAME
+    return Refusal.OWN if member is not None and member[0] == post.territory else None
 
 
-def _key(url: str, planet_url: str) -> int | str | None:
-    """The id in the address of a page of ours, the canonical form of an address elsewhere, or None."""
-    key, home = canonical(url), canonical(planet_url)
-    if not key.startswith(f"{home}/"):
-        return key or None
-    kind, _, name = key.removeprefix(f"{home}/").partition("/")
-    if kind not in ("posts", "conversations") or "/" in name or "?" in name:
-        return None
-    id = name.partition("-")[0]
-    return int(id) if id.isascii() and id.isdigit() and len(id) < 19 else None
+def _cleaned(claim: Claim, source: str) -> Claim:
+    target, vouch = web_url(claim.target), web_url(claim.vouch)
+    if (source, target, vouch) == (claim.source, claim.target, claim.vouch):
+        return claim
+    return replace(claim, source=source, target=target, vouch=vouch)
 
 
-def _stored(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
-    known = store.mentions.find(database, claim.source, entry_id)
-    if known is None:
-        return _new(database, claim, entry_id, member, may_send)
-    store.mentions.announce(database, known.id, claim)
-    is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
-    if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
-        store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_PING)
-        return Refusal.ALREADY_THERE
-    if member is None and not may_send(claim):
-        return Refusal.TOO_MANY
-    if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
-        store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
-    elif known.status is not Status.PENDING:
-        store.mentions.renew(database, known.id, claim)
-    return Accepted(known.token)
+def _unknown(target: str, register: Register) -> Refusal:
+    return Refusal.TARGET_GONE if register.was_ours(target) else Refusal.TARGET_UNKNOWN
 
 
-def _new(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
-    if member is None and not may_send(claim):
-        return Refusal.TOO_MANY
-    token = secrets.token_urlsafe(12)
-    store.mentions.add(database, claim, entry_id, member, token)
-    return Accepted(token)
+class _Counter:
+    """Decides about admitted claims one after the other, and stores those that are new in one piece."""
+
+    def __init__(self, database: Database, admitted: Sequence[_Admitted], may_send: MaySend) -> None:
+        self._database = database
+        self._may_send = may_send
+        self._known = store.mentions.known(database, [each.pair for each in admitted])
+        self._new: dict[tuple[str, int], Arrival] = {}
+        self._tokens = _tokens(len(admitted))
+
+    def decide(self, admitted: _Admitted) -> Decision:
+        if admitted.pair in self._new:  # twice in one batch: the second finds what the first has left
+            self.store()
+            self._known |= store.mentions.known(self._database, [admitted.pair])
+        known = self._known.get(admitted.pair)
+        if known is not None:
+            return self._again(admitted, known)
+        if admitted.member is None and not self._may_send(admitted.claim):
+            return Refusal.TOO_MANY
+        token = self._tokens.pop()
+        self._new[admitted.pair] = Arrival(
+            admitted.claim, admitted.source_key, admitted.entry_id, admitted.member, token
+        )
+        return Accepted(token)
+
+    def store(self) -> None:
+        store.mentions.add(self._database, [*self._new.values()])
+        self._new.clear()
+
+    def _again(self, admitted: _Admitted, known: Known) -> Decision:
+        claim = admitted.claim
+        store.mentions.announce(self._database, known.id, claim)
+        is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
+        if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
+            store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_PING)
+            return Refusal.ALREADY_THERE
+        if admitted.member is None and not self._may_send(claim):
+            return Refusal.TOO_MANY
+        if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
+            store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
+        elif known.status is not Status.PENDING:
+            store.mentions.renew(self._database, known.id, claim)
+            self._known |= store.mentions.known(self._database, [admitted.pair])
+        return Accepted(known.token)
+
+
+def _tokens(count: int) -> list[str]:
+    """Names for status pages, of 72 random bits each.
+
+    Those of one batch begin alike, so that they lie side by side in the index: as many commits of a page less.
+    """
+    beginning, rest = secrets.token_urlsafe(3), secrets.token_urlsafe(9 * count)
+    return [beginning + rest[12 * index : 12 * index + 12] for index in range(count)]
