@@ -18,7 +18,7 @@ _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
 _NUMBER = re.compile(r"0x[0-9a-f]{0,12}|[0-9]{1,16}")
 # What most addresses look like: nothing to escape, to resolve or to drop, and a name as host, never a number.
 _PLAIN = re.compile(
-    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:[1-9][0-9]{0,3})?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
+    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

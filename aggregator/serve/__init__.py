@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -36,6 +37,7 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
     """
     check_port(host, port)
     store.open_store(config.current.data).close()
+    gc.freeze()  # what is there now stays: to look through it again and again would hold up answers for 20 ms
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config, host, port, clock))
 

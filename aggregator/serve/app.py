@@ -100,7 +100,8 @@ class App:
         if not _is_plain(request.header(b"content-encoding")):
             exchange.answer(415, [("content-type", "text/plain; charset=utf-8")], _CODED.encode())
             return
-        client = address_of(request.client, request.all_of(b"x-forwarded-for"), self._proxies)
+        forwarded = request.all_of(b"x-forwarded-for") if self._proxies else ()
+        client = address_of(request.client, forwarded, self._proxies)
         answer = await endpoint.respond(request.body, self._intake, self._url, self._clock(), client)
         exchange.answer(200, _XML, answer)
 

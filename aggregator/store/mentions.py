@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -26,8 +26,7 @@ class Known:
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):  # a flood makes many of them
     """A claim that is new: its source as compared, the post, the member that it comes from, its status page."""
 
     claim: Claim
@@ -35,6 +34,11 @@ class Arrival:
     entry_id: int
     feed_id: int | None
     token: str
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """By what a linkback is known again."""
+        return self.source_key, self.entry_id
 
 
 def known(database: Database, pairs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Known]:

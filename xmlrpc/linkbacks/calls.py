@@ -10,6 +10,7 @@ import re
 import xmlrpc.client
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.xmlrpc import DefusedExpatParser
@@ -38,6 +39,10 @@ _USUAL = re.compile(
     <param>_<value>_<string>([\ -%'-;=?-~]*+)</string>_</value>_</param>_
     </params>_</methodCall>_""".replace(b"_", rb"[ \t\r\n]*+"),
     re.VERBOSE,
+)
+_STRING = (
+    "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><string>%s</string></value>\n</param>\n"
+    "</params>\n</methodResponse>\n"
 )
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -124,6 +129,8 @@ def read_answer(body: bytes) -> Any:
 
 def answer(value: Any) -> bytes:
     """Write the answer to a call."""
+    if isinstance(value, str):  # most answers; the writer would write the same
+        return (_STRING % escape(value)).encode("utf-8", "replace")
     return xmlrpc.client.dumps((value,), methodresponse=True, encoding="utf-8").encode("utf-8", "replace")
 
 

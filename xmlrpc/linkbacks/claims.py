@@ -37,20 +37,6 @@ class Rules:
     accepts: tuple[str, ...] = PROTOCOLS
 
 
-@dataclass(frozen=True, slots=True)
-class _Admitted:
-    """A claim that may be stored: on which post, and from which member."""
-
-    claim: Claim
-    source_key: str
-    entry_id: int
-    member: int | None
-
-    @property
-    def pair(self) -> tuple[str, int]:
-        return self.source_key, self.entry_id
-
-
 def accept(
     database: Database,
     claims: Sequence[Claim],
@@ -64,9 +50,9 @@ def accept(
     """
     register = register or Register(database, rules.planet_url)
     register.refresh()
-    judged = [_judged(claim, rules, register) for claim in claims]
-    counter = _Counter(database, [each for each in judged if isinstance(each, _Admitted)], may_send)
-    decisions = [counter.decide(each) if isinstance(each, _Admitted) else each for each in judged]
+    judged = [_judged(*each, rules, register) for each in zip(claims, _tokens(len(claims)), strict=True)]
+    counter = _Counter(database, [each for each in judged if isinstance(each, Arrival)], may_send)
+    decisions = [counter.decide(each) if isinstance(each, Arrival) else each for each in judged]
     counter.store()
     return decisions
 
@@ -78,7 +64,7 @@ def sources(database: Database, target: str, planet_url: str) -> list[str] | Ref
     return store.mentions.sources_of(database, post.id) if post else _unknown(target, register)
 
 
-def _judged(claim: Claim, rules: Rules, register: Register) -> _Admitted | Refusal:
+def _judged(claim: Claim, token: str, rules: Rules, register: Register) -> Arrival | Refusal:
     """Order of the checks: syntax, target, source, already there (research on pingback, 1.1)."""
     if claim.protocol not in rules.accepts:
         return Refusal.NOT_ACCEPTED
@@ -98,7 +84,7 @@ def _judged(claim: Claim, rules: Rules, register: Register) -> _Admitted | Refus
         return refusal
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
-    return _Admitted(_cleaned(claim, source), source_key, post.id, member[1] if member else None)
+    return Arrival(_cleaned(claim, source), source_key, post.id, member[1] if member else None, token)
 
 
 def _own(source_key: str, member: tuple[str, int] | None, post: Target) -> Refusal | None:
@@ -120,49 +106,48 @@ def _unknown(target: str, register: Register) -> Refusal:
 
 
 class _Counter:
-    """Decides about admitted claims one after the other, and stores those that are new in one piece."""
+    """Decides about claims that may be stored, one after the other, and stores those that are new in one piece."""
 
-    def __init__(self, database: Database, admitted: Sequence[_Admitted], may_send: MaySend) -> None:
+    def __init__(self, database: Database, arrivals: Sequence[Arrival], may_send: MaySend) -> None:
         self._database = database
         self._may_send = may_send
-        self._known = store.mentions.known(database, [each.pair for each in admitted])
+        self._known = store.mentions.known(database, [arrival.pair for arrival in arrivals])
         self._new: dict[tuple[str, int], Arrival] = {}
-        self._tokens = _tokens(len(admitted))
 
-    def decide(self, admitted: _Admitted) -> Decision:
-        if admitted.pair in self._new:  # twice in one batch: the second finds what the first has left
+    def decide(self, arrival: Arrival) -> Decision:
+        pair = arrival.pair
+        if pair in self._new:  # twice in one batch: the second finds what the first has left
             self.store()
-            self._known |= store.mentions.known(self._database, [admitted.pair])
-        known = self._known.get(admitted.pair)
-        if known is not None:
-            return self._again(admitted, known)
-        if admitted.member is None and not self._may_send(admitted.claim):
+            self._look_up(pair)
+        if known := self._known.get(pair):
+            return self._again(arrival, known)
+        if arrival.feed_id is None and not self._may_send(arrival.claim):
             return Refusal.TOO_MANY
-        token = self._tokens.pop()
-        self._new[admitted.pair] = Arrival(
-            admitted.claim, admitted.source_key, admitted.entry_id, admitted.member, token
-        )
-        return Accepted(token)
+        self._new[pair] = arrival
+        return Accepted(arrival.token)
 
     def store(self) -> None:
         store.mentions.add(self._database, [*self._new.values()])
         self._new.clear()
 
-    def _again(self, admitted: _Admitted, known: Known) -> Decision:
-        claim = admitted.claim
+    def _again(self, arrival: Arrival, known: Known) -> Decision:
+        claim = arrival.claim
         store.mentions.announce(self._database, known.id, claim)
         is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
         if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
             store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_PING)
             return Refusal.ALREADY_THERE
-        if admitted.member is None and not self._may_send(claim):
+        if arrival.feed_id is None and not self._may_send(claim):
             return Refusal.TOO_MANY
         if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
             store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
         elif known.status is not Status.PENDING:
             store.mentions.renew(self._database, known.id, claim)
-            self._known |= store.mentions.known(self._database, [admitted.pair])
+            self._look_up(arrival.pair)
         return Accepted(known.token)
+
+    def _look_up(self, pair: tuple[str, int]) -> None:
+        self._known |= store.mentions.known(self._database, [pair])
 
 
 def _tokens(count: int) -> list[str]:

@@ -48,7 +48,8 @@ class Register:
         host = host_of(url)
         if host not in self._grounds:
             self._grounds[host] = store.feeds.grounds(self._database, host)
-        return store.feeds.closest(self._grounds[host], url)
+        grounds = self._grounds[host]
+        return store.feeds.closest(grounds, url) if grounds else None
 
     def blocks(self) -> list[str]:
         """Return which sources the operator has blocked by command."""
