@@ -299,7 +299,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class PendingLinkback:
-    """A stored claim whose source is to be fetched now, for the first time or once more."""
+    """A stored claim whose source is to be fetched now, for the first time or once more.
+
+    `ground` is where the pages of the blog are that is linked to.
+    """
 
     id: int
     source: str
@@ -314,6 +317,7 @@ class PendingLinkback:
     failures: int = 0
     failing_since: datetime | None = None
     retractions: int = 0
+    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)

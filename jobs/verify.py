@@ -196,9 +196,11 @@ class Verification:
             return Status.REJECTED
         if linkback.decision:  # the operator has spoken
             return Status.PUBLISHED if linkback.decision == "approved" else Status.HIDDEN
+        ground, member = store.feeds.ground_of(self._database, final_url) or ("", None)
+        if ground and ground == linkback.ground:  # a blog has not much to say to itself (attack A25)
+            return Status.HIDDEN
         if store.blocks.is_allowed(self._database, host_of(final_url)):
             return Status.PUBLISHED
-        member = store.feeds.member_at(self._database, final_url)
         is_there = bool(store.feeds.territory(self._database, linkback.feed_id))
         is_own = is_there and canonical(final_url) == canonical(linkback.source)
         is_member = is_own or (member is not None and member == linkback.feed_id)

@@ -62,9 +62,7 @@ def claim(source: str, target: str, at: datetime = NOON) -> Claim:
     return Claim(source=source, target=target, protocol="pingback", received_at=at)
 
 
-def accept(
-    database: Database, made: Claim, rules: Rules, may_send: MaySend = lambda _: True
-) -> Decision:
+def accept(database: Database, made: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:
     """Have one claim judged, inside a transaction."""
     return claims.accept(database, [made], rules, may_send=may_send)[0]
 

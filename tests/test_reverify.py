@@ -19,6 +19,7 @@ from aggregator.cli import main
 from aggregator.model import Claim, Status
 from jobs import equipment
 from jobs.verify import Pace, Verification, forget_blocked
+from tests.builders import accept
 from tests.farm import Farm, Reply, farm
 from tests.world import World, feed_at
 

@@ -1,4 +1,4 @@
-"""Pings into the store: one durable commit for all that arrived while the last one was made."""
+"""Pings into the store: one durable commit for all that have arrived."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from linkbacks import claims, hints
 from linkbacks.claims import Rules
@@ -28,17 +28,16 @@ log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
 MOST_LINES = 5
-# After a rest or a commit, pings are gathered for so long: in a flood, many more share the next commit.
-GATHER_FOR = 0.001
 # WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
 WAIT_FOR_LOCK = 1.0
+# A commit that takes longer is one of a disk that must not hold up readers.
+SLOW = 0.05
 # How many strangers' links one client may have stored: a blog that pings all links of a long post is well within.
 OF_A_CLIENT = Allowance(burst=100, every=timedelta(seconds=2))
 # So many verifications may wait; beyond that, members' pings are stored and strangers' are not.
 MOST_WAITING = 100_000
 COUNT_EVERY = timedelta(seconds=10)
 
-T = TypeVar("T")
 # A claim to be taken, or something else to be done inside the transaction.
 _Deed = Claim | Callable[[Database], Any]
 _Waiting = tuple[_Deed, "asyncio.Future[Any]"]
@@ -48,7 +47,7 @@ class Intake:
     """Stores pings; whoever waits for one is answered after its commit, never before.
 
     What has arrived is stored in one piece, in the event loop itself: to hand it to a thread and back would cost more
-    than to store it. Only when somebody else is writing, or the disk is slow, a thread waits in the loop's stead.
+    than to store it. A thread does it in the loop's stead when somebody else is writing, or the disk is slow.
     """
 
     def __init__(
@@ -59,9 +58,9 @@ class Intake:
         self._is_exempt = is_exempt
         self._budget = Budget(OF_A_CLIENT)
         self._arrived: list[_Waiting] = []
-        self._is_busy = False
-        self._is_slow = True
-        self._database: Database | None = None
+        self._is_busy = False  # a batch is being gathered or stored
+        self._is_slow = True  # until the database is open
+        self._desk: _Desk | None = None
         self._decided: list[tuple[Claim, Decision]] = []
         self._counted_at: datetime | None = None
         self._waiting = 0
@@ -72,14 +71,14 @@ class Intake:
 
         Raises: StoreFailed; then nothing was stored.
         """
-        return await self._done(claim)
+        return cast(Decision, await self._done(claim))
 
     async def notice(self, urls: Collection[str], now: datetime) -> bool:
         """Act on the hint that blogs have changed; tell whether any of them is known.
 
         Raises: StoreFailed.
         """
-        is_known = await self._done(lambda database: hints.take(database, urls, now))
+        is_known = bool(await self._done(lambda database: hints.take(database, urls, now)))
         log.log(logging.INFO if is_known else logging.DEBUG, "a blog says that it changed: %s", " ".join(urls)[:500])
         return is_known
 
@@ -88,45 +87,75 @@ class Intake:
 
         Raises: StoreFailed.
         """
-        return await self._done(lambda database: claims.sources(database, target, self._rules().planet_url))
+        planet_url = self._rules().planet_url
+        found = await self._done(lambda database: claims.sources(database, target, planet_url))
+        return cast(list[str] | Refusal, found)
 
     def close(self) -> None:
-        """End; what is being stored is stored first."""
+        """End; what a thread is storing is stored first."""
         self._aside.shutdown()
-        if self._database is not None:
-            self._database.close()
+        if self._desk is not None:
+            self._desk.close()
+
+    # -- one batch after the other -------------------------------------------------------------------
 
     async def _done(self, deed: _Deed) -> Any:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._arrived.append((deed, future))
         if not self._is_busy:
             self._is_busy = True
-            loop.call_soon(self._gather, 0, 0)
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._gather, 0)
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._arrived.append((deed, future))
         return await future
 
-    def _gather(self, seen: int, turns: int) -> None:
+    def _gather(self, seen: int) -> None:
         """Store what has arrived, as soon as a turn of the loop brings nothing more."""
-        loop = asyncio.get_running_loop()
         if seen < len(self._arrived) < MOST_AT_ONCE:
-            loop.call_soon(self._gather, len(self._arrived), turns + 1)
+            self._loop.call_soon(self._gather, len(self._arrived))
             return
         batch, self._arrived = self._arrived[:MOST_AT_ONCE], self._arrived[MOST_AT_ONCE:]
         deeds = [deed for deed, _ in batch]
-        if not self._is_slow:
-            done = self._do(deeds, 0)
-            if not isinstance(done, StoreBusy):
-                self._settle(batch, done)
-                return
-        future = loop.run_in_executor(self._aside, self._do, deeds, WAIT_FOR_LOCK)
-        future.add_done_callback(lambda future: self._settle(batch, future.result()))
+        began = self._loop.time()
+        done = StoreBusy(str(self._data), "") if self._is_slow else self._do(deeds, 0)
+        if isinstance(done, StoreBusy):
+            future = self._loop.run_in_executor(self._aside, self._do, deeds, WAIT_FOR_LOCK)
+            future.add_done_callback(lambda future: self._settle(batch, future.result(), began))
+        else:
+            self._settle(batch, done, began)
 
-    def _done_with(self, database: Database, register: Register, deeds: list[_Deed]) -> list[Any]:
+    def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError, began: float) -> None:
+        self._is_slow = self._loop.time() - began > SLOW
+        _tell([future for _, future in batch], done)
+        if isinstance(done, PlanetError):
+            log.error("not stored, and not acknowledged: %s: %s", counted(len(batch), "ping"), done)
+        else:
+            _tell_operator(self._decided)
+        self._is_busy = bool(self._arrived)
+        if self._arrived:
+            self._loop.call_soon(self._gather, 0)
+
+    # -- inside the transaction ----------------------------------------------------------------------
+
+    def _do(self, deeds: list[_Deed], patience: float) -> list[Any] | PlanetError:
+        """Do everything or nothing; wait for whoever else is writing as long as there is patience."""
+        try:
+            if self._desk is None:
+                self._desk = _Desk(self._data)
+            store.set_patience(self._desk.database, patience)
+            with store.transaction(self._desk.database):
+                return self._all_done(self._desk, deeds)
+        except PlanetError as error:
+            return error
+        except Exception:
+            log.exception("this is a fault of the planet itself")
+            return StoreFailed(str(self._data), "a fault of the planet itself")
+
+    def _all_done(self, desk: _Desk, deeds: list[_Deed]) -> list[Any]:
         sent = [deed for deed in deeds if isinstance(deed, Claim)]
-        decisions = claims.accept(database, sent, self._rules(), register, self._may_send)
+        decisions = claims.accept(desk.database, sent, self._rules(), desk.register, self._may_send)
         self._decided = list(zip(sent, decisions, strict=True))
         made = iter(decisions)
-        return [next(made) if isinstance(deed, Claim) else deed(database) for deed in deeds]
+        return [next(made) if isinstance(deed, Claim) else deed(desk.database) for deed in deeds]
 
     def _may_send(self, claim: Claim) -> bool:
         """Tell whether a stranger's claim is stored: the queue has room, and its client has not sent too many."""
@@ -135,41 +164,22 @@ class Intake:
         return not claim.client or self._is_exempt(claim.client) or self._budget.take(claim.client, claim.received_at)
 
     def _is_full(self, now: datetime) -> bool:
-        assert self._database is not None
+        assert self._desk is not None
         if self._counted_at is None or now - self._counted_at > COUNT_EVERY:
             self._counted_at = now
-            self._waiting = store.mentions.counts_pending(self._database, MOST_WAITING)
+            self._waiting = store.mentions.counts_pending(self._desk.database, MOST_WAITING)
         return self._waiting >= MOST_WAITING
 
-    def _do(self, deeds: list[_Deed], patience: float) -> list[Any] | PlanetError:
-        self._decided.clear()
-        try:
-            if self._database is None:
-                self._database = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
-                self._register = Register(self._database, self._rules().planet_url)
-            self._database.conn.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-            with store.transaction(self._database):
-                done = self._done_with(self._database, self._register, deeds)
-            self._is_slow = False
-            return done
-        except StoreBusy as error:
-            if patience:
-                log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
-            return error
-        except PlanetError as error:
-            log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
-            return error
-        except Exception:
-            log.exception("%d pings were not stored: this is a fault of the planet itself", len(deeds))
-            return StoreFailed(str(self._data), "a fault of the planet itself")
 
-    def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError) -> None:
-        _tell([future for _, future in batch], done)
-        if not isinstance(done, PlanetError):
-            _tell_operator(self._decided)
-        self._is_busy = bool(self._arrived)
-        if self._arrived:
-            asyncio.get_running_loop().call_soon(self._gather, 0, 0)
+class _Desk:
+    """The database, open for durable commits, and what is known of it."""
+
+    def __init__(self, data: Path) -> None:
+        self.database = store.open_store(data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
+        self.register = Register(self.database)
+
+    def close(self) -> None:
+        self.database.close()
 
 
 @lru_cache(1_024)

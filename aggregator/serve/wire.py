@@ -116,7 +116,7 @@ class Exchange:
 
 
 def _is_measured(headers: Headers) -> bool:
-    return any([name == "content-length" for name, _ in headers])
+    return any(name == "content-length" for name, _ in headers)
 
 
 # Answers at once, or returns what is to be awaited until it has answered.
@@ -282,7 +282,7 @@ class Connection(asyncio.Protocol):
             raw = httptools.parse_url(self._url).path or b"/" if raw != b"*" else raw
         request = Request(
             self._parser.get_method().decode("latin-1"),
-            unquote(raw),
+            unquote(raw) if b"%" in raw else raw.decode("utf-8", "replace"),
             raw,
             query.partition(b"#")[0],
             self._parser.get_http_version(),

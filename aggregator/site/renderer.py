@@ -47,7 +47,8 @@ _OUTCOMES = {
     ),
     Status.HIDDEN: (
         "This linkback is not shown",
-        "The operator of this planet has decided so.",
+        "The operator of this planet has decided so, or it is a blog's link to a post of its own,"
+        " which is nobody else's thought.",
     ),
     Status.RETRACTED: (
         "This linkback was withdrawn",

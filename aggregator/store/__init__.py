@@ -17,7 +17,7 @@ from aggregator.store import (
     stale,
     voices,
 )
-from aggregator.store.connection import FILE_NAME, data_version, named_errors, open_store, transaction
+from aggregator.store.connection import FILE_NAME, data_version, named_errors, open_store, set_patience, transaction
 
 __all__ = [
     "FILE_NAME",
@@ -37,6 +37,7 @@ __all__ = [
     "outlinks",
     "pages",
     "polls",
+    "set_patience",
     "stale",
     "transaction",
     "voices",

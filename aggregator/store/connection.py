@@ -79,6 +79,12 @@ def named_errors(path: Path = Path(FILE_NAME)) -> Iterator[None]:
         raise StoreFailed(str(path), str(error)) from error
 
 
+def set_patience(database: Database, seconds: float) -> None:
+    """Set how long a transaction waits for another process that is writing, before it raises StoreBusy."""
+    with named_errors():
+        database.execute(f"PRAGMA busy_timeout = {int(seconds * 1_000)}")
+
+
 def data_version(database: Database) -> int:
     """Return a number that changes when another connection has changed the database."""
     return int(database.execute("PRAGMA data_version").fetchone()[0])

@@ -225,20 +225,16 @@ SELECT min(id) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A post as claims see it: whose ground it is on, and all addresses that it has, as compared."""
+    """A post as claims see it: with all addresses that it has, as compared."""
 
     id: int
-    territory: str
     addresses: frozenset[str]
 
 
 def as_target(database: Database, id: int) -> Target:
     """Return a stored post as claims see it."""
-    territory = database.execute(
-        "SELECT territory FROM entry JOIN feed ON feed.id = feed_id WHERE entry.id = ?", [id]
-    ).fetchone()[0]
     rows = database.execute(_ADDRESSES, {"id": id}).fetchall()
-    return Target(id, territory, frozenset(canonical(address) for (address,) in rows))
+    return Target(id, frozenset(canonical(address) for (address,) in rows))
 
 
 _ADDRESSES = """

@@ -263,8 +263,13 @@ def territory(database: Database, id: int | None) -> str:
 
 def member_at(database: Database, url: str) -> int | None:
     """Return the id of the feed under whose site a page lies, the closest one, or None."""
-    member = closest(grounds(database, host_of(url)), url)
-    return member[1] if member else None
+    ground = ground_of(database, url)
+    return ground[1] if ground else None
+
+
+def ground_of(database: Database, url: str) -> tuple[str, int] | None:
+    """Return the address under which a page lies that is a member's own, and the member's id; or None."""
+    return closest(grounds(database, host_of(url)), url)
 
 
 def members_at(database: Database, url: str) -> list[int]:
@@ -283,7 +288,11 @@ _GROUNDS = "SELECT territory, id FROM feed WHERE removed_at IS NULL AND territor
 
 def closest(grounds: Iterable[tuple[str, int]], url: str) -> tuple[str, int] | None:
     """Return that one of the grounds which a page is on, or None."""
-    return max((ground for ground in grounds if is_under(url, ground[0])), key=_closeness, default=None)
+    found = None
+    for ground in grounds:
+        if is_under(url, ground[0]) and (found is None or _closeness(ground) > _closeness(found)):
+            found = ground
+    return found
 
 
 def _closeness(ground: tuple[str, int]) -> tuple[int, int]:

@@ -172,16 +172,17 @@ _TAKE = "UPDATE linkback SET next_try_at = ?, attempts = attempts + 1 WHERE id =
 _TAKE_AGAIN = "UPDATE linkback SET recheck_at = ?, attempts = attempts + 1 WHERE id = ?"
 _SELECT_PENDING = """
 SELECT linkback.id, source, source_host, target, entry_id, entry.url, entry.slug, linkback.feed_id, attempts,
-    linkback.status, decision, vouch, client, checks, linkback.failures, failing_since, retractions
+    linkback.status, decision, vouch, client, checks, linkback.failures, linkback.failing_since, retractions, territory
 FROM linkback"""
+_OF_WHOM = "JOIN entry ON entry.id = entry_id JOIN feed ON feed.id = entry.feed_id"
 _PENDING = f"""
-{_SELECT_PENDING} INDEXED BY linkback_to_verify JOIN entry ON entry.id = entry_id
+{_SELECT_PENDING} INDEXED BY linkback_to_verify {_OF_WHOM}
 WHERE linkback.status = 'pending' AND next_try_at <= ?
     AND source_host NOT IN (SELECT value FROM json_each(?))
 ORDER BY next_try_at LIMIT ?
 """
 _TO_RECHECK = f"""
-{_SELECT_PENDING} INDEXED BY linkback_to_recheck JOIN entry ON entry.id = entry_id
+{_SELECT_PENDING} INDEXED BY linkback_to_recheck {_OF_WHOM}
 WHERE recheck_at <= ? AND source_host NOT IN (SELECT value FROM json_each(?))
 ORDER BY recheck_at LIMIT ?
 """
@@ -382,4 +383,5 @@ def _pending(row: dict[str, Any]) -> PendingLinkback:
         failures=row["failures"],
         failing_since=to_instant(row["failing_since"]),
         retractions=row["retractions"],
+        ground=row["territory"],
     )

@@ -94,8 +94,8 @@ def read(body: bytes) -> Call:
     if len(body) > LONGEST_BODY:
         raise Fault(NOT_CONFORMING, f"the call is longer than {LONGEST_BODY:,} bytes")
     if usual := _USUAL.fullmatch(body):
-        method, *params = (part.decode("ascii") for part in usual.groups())
-        return Call(method, tuple(params))
+        method, first, second = usual.groups()
+        return Call(method.decode(), (first.decode(), second.decode()))
     text = _decoded(body)
     try:
         return _parsed(text)

@@ -11,7 +11,6 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Claim, Status
-from aggregator.store.entries import Target
 from aggregator.store.mentions import Arrival, Known
 from aggregator.urls import canonical, is_blocked, is_under, web_url
 from linkbacks.decisions import Accepted, Decision, Refusal
@@ -48,8 +47,8 @@ def accept(
 
     `may_send` is asked for strangers only, and only when there is something to store.
     """
-    register = register or Register(database, rules.planet_url)
-    register.refresh()
+    register = register or Register(database)
+    register.refresh(rules.planet_url)
     judged = [_judged(*each, rules, register) for each in zip(claims, _tokens(len(claims)), strict=True)]
     counter = _Counter(database, [each for each in judged if isinstance(each, Arrival)], may_send)
     decisions = [counter.decide(each) if isinstance(each, Arrival) else each for each in judged]
@@ -59,7 +58,8 @@ def accept(
 
 def sources(database: Database, target: str, planet_url: str) -> list[str] | Refusal:
     """Return the addresses of the published linkbacks of a post, or why there are none to speak of."""
-    register = Register(database, planet_url)
+    register = Register(database)
+    register.refresh(planet_url)
     post = register.target(target)
     return store.mentions.sources_of(database, post.id) if post else _unknown(target, register)
 
@@ -79,19 +79,12 @@ def _judged(claim: Claim, token: str, rules: Rules, register: Register) -> Arriv
         return _unknown(claim.target, register)
     if is_under(source, rules.planet_url) or is_blocked(source, (*rules.block, *register.blocks())):
         return Refusal.SOURCE_DENIED
-    member = register.member(source)
-    if refusal := _own(source_key, member, post):
-        return refusal
-    if member is None and rules.strangers == "refuse":
-        return Refusal.SOURCE_DENIED
-    return Arrival(_cleaned(claim, source), source_key, post.id, member[1] if member else None, token)
-
-
-def _own(source_key: str, member: tuple[str, int] | None, post: Target) -> Refusal | None:
-    """Why a post's own page, or another one of its blog, says nothing under it (attack A25)."""
     if source_key in post.addresses:
         return Refusal.SAME
-    return Refusal.OWN if member is not None and member[0] == post.territory else None
+    member = register.member(source)
+    if member is None and rules.strangers == "refuse":
+        return Refusal.SOURCE_DENIED
+    return Arrival(_cleaned(claim, source), source_key, post.id, member, token)
 
 
 def _cleaned(claim: Claim, source: str) -> Claim:

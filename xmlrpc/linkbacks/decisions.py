@@ -12,7 +12,6 @@ class Refusal(Enum):
     NOT_ACCEPTED = "this planet takes no linkbacks of this kind"
     SOURCE_INVALID = "the source is not a web address"
     SAME = "the source and the target are the same page"
-    OWN = "a blog's links to its own posts are not shown as thoughts"
     TARGET_UNKNOWN = "the target is not a post of this planet"
     TARGET_GONE = "the target was a post of this planet and is gone"
     SOURCE_DENIED = "the source may not be shown here"

@@ -15,17 +15,18 @@ _MOST_REMEMBERED = 10_000
 class Register:
     """Answers from memory what would else be asked of the store for each of many claims. For one connection."""
 
-    def __init__(self, database: Database, planet_url: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._planet_url = planet_url
-        self._version = -1
+        self._planet_url = ""
+        self._version = (-1, "")
         self._targets: dict[str, Target | None] = {}
         self._grounds: dict[str, list[tuple[str, int]]] = {}
         self._blocks: list[str] | None = None
 
-    def refresh(self) -> None:
+    def refresh(self, planet_url: str) -> None:
         """Forget what may have changed since; inside the transaction whose claims are to be judged."""
-        version = store.data_version(self._database)
+        version = store.data_version(self._database), planet_url
+        self._planet_url = planet_url
         if version != self._version or len(self._targets) + len(self._grounds) > _MOST_REMEMBERED:
             self._version = version
             self._targets.clear()
@@ -43,13 +44,13 @@ class Register:
         """Tell whether an address that names no post has named one."""
         return store.entries.is_gone(self._database, _key(url, self._planet_url))
 
-    def member(self, url: str) -> tuple[str, int] | None:
-        """Return the ground on which a page lies, and the id of the member whose it is; or None."""
+    def member(self, url: str) -> int | None:
+        """Return the id of the member whose page this is, or None."""
         host = host_of(url)
         if host not in self._grounds:
             self._grounds[host] = store.feeds.grounds(self._database, host)
-        grounds = self._grounds[host]
-        return store.feeds.closest(grounds, url) if grounds else None
+        ground = store.feeds.closest(self._grounds[host], url)
+        return ground[1] if ground else None
 
     def blocks(self) -> list[str]:
         """Return which sources the operator has blocked by command."""
