@@ -16,6 +16,8 @@ from sqlite_utils import Database
 from aggregator import config, store
 from aggregator.model import Claim, PollState, ReadEntry, Subscription
 from aggregator.sameness import Place
+from aggregator.store.mentions import Arrival
+from aggregator.urls import canonical
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PLANET = "http://planet.test/"
@@ -60,6 +62,11 @@ def stored(database: Database, feed_id: int, *entries: ReadEntry, hidden: str = 
 
 def claim(source: str, target: str, at: datetime = NOON) -> Claim:
     return Claim(source=source, target=target, protocol="pingback", received_at=at)
+
+
+def arrival(made: Claim, entry_id: int, token: str) -> Arrival:
+    """A stranger's claim, ready to be stored."""
+    return Arrival(made, canonical(made.source), entry_id, None, token)
 
 
 def accept(database: Database, made: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:

@@ -43,15 +43,17 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.identity._STORIES, "entry_fingerprint"),
         (store.gone._MISSING, "entry_missing"),
         (store.mentions._PENDING, "linkback_to_verify"),
-        (store.mentions._FIND, "sqlite_autoindex_linkback"),
+        (store.mentions._KNOWN, "sqlite_autoindex_linkback"),
         (store.mentions._TO_RECHECK, "linkback_to_recheck"),
-        (store.feeds._MEMBERS, "feed_territory"),
+        (store.feeds._GROUNDS, "feed_territory"),
+        (store.entries._ADDRESSES, "alias_entry"),
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
     statement = (
         query.replace("?", "1")
         .replace(":key", "'k'")
+        .replace(":id", "1")
         .replace(":url", "'u'")
         .replace(":removed", "'r'")
         .replace(":withdrawn", "'w'")

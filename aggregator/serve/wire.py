@@ -21,8 +21,8 @@ import httptools
 
 log = logging.getLogger("planet.serve")
 
-HEAD_SECONDS = 5.0
-BODY_SECONDS = 5.0
+# So long may a client take for a head, and for a body.
+PATIENCE = 5.0
 IDLE_SECONDS = 60.0
 # A client that takes none of an answer for so long gets no more of it.
 STALL_SECONDS = 30.0
@@ -104,10 +104,10 @@ class Exchange:
         await self._connection.gone.wait()
 
     def _head(self, status: int, headers: Headers, more: str) -> bytes:
-        self.is_begun = True
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             raise ValueError("a header with a line end in it")
+        self.is_begun = True
         if self.is_last:
             more += "connection: close\r\n"
         elif self._request.version == "1.0":
@@ -126,9 +126,10 @@ App = Callable[[Request, Exchange], Coroutine[Any, Any, None] | None]
 class Server:
     """Listens, and closes connections that have had their time."""
 
-    def __init__(self, app: App, clock: Callable[[], datetime], longest_body: int) -> None:
+    def __init__(self, app: App, clock: Callable[[], datetime], longest_body: int, patience: float = PATIENCE) -> None:
         self.app = app
         self.longest_body = longest_body
+        self.patience = patience
         self.connections: set[Connection] = set()
         self.date = ""
         self._clock = clock
@@ -174,7 +175,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
         self.gone = asyncio.Event()
-        self.deadline = loop.time() + HEAD_SECONDS
+        self.deadline = loop.time() + server.patience
         self._loop = loop
         self._parser = httptools.HttpRequestParser(self)
         self._ahead: deque[tuple[Request, bool]] = deque()
@@ -211,7 +212,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._is_within:
             if not self._size:
-                self.deadline = self._loop.time() + HEAD_SECONDS
+                self.deadline = self._loop.time() + self.server.patience
             self._size += len(data)
         try:
             self._parser.feed_data(data)
@@ -252,7 +253,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Read a body next."""
         self._is_within, self._size = True, 0
-        self.deadline = self._loop.time() + BODY_SECONDS
+        self.deadline = self._loop.time() + self.server.patience
         if len(self._headers) > MOST_HEADERS:
             self._refuse(431)
         elif any(name == b"expect" for name, _ in self._headers):
