@@ -48,5 +48,4 @@ def begin(*, verbose: bool = False, quiet: bool = False) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("planet").setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    logging.getLogger("_granian").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
