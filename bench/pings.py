@@ -1,10 +1,10 @@
-"""Figures of the intake of pings: `python -m bench.pings [SECONDS [ROUNDS]]`. Durable, one row for each ping; wrk asks.
+"""Figures of the intake of pings: `python -m bench.pings [SECONDS]`. Durable, one row for each ping; wrk asks.
 
-Three servers take the same `pingback.ping` calls over 64 connections, each from another post of a member blog: the
-standard library's XML-RPC server with SQLite (synchronous=FULL) and one commit for each ping, the same with a thread
-for each request, and `planet serve`. They take turns, each with an empty store, and the medians of the rounds are
-compared: other load on the machine then falls on all of them. At last the whole planet takes pings while 1,000
-verifications wait for a silent host.
+Three servers take the same `pingback.ping` calls over 64 connections, each from another blog: the standard library's
+XML-RPC server with SQLite (synchronous=FULL) and one commit for each ping, the same with a thread for each request,
+and `planet serve`. They take turns, each time with an empty store, and the medians of their turns are compared: other
+load on the machine then falls on all of them. At last the whole planet takes pings while 1,000 verifications wait for
+a silent host.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 CONNECTIONS = 64
 WAITING = 1_000
-SOURCE = "http://localhost:{port}/2026/11/NUMBER/"
+SOURCE = "http://blogNUMBER.example/2026/11/an-answer/"
+TURNS = 3
 TARGET = "http://127.0.0.1:{port}/1"
 # Every source is another one; the answers are counted by what they are.
 SCRIPT = """
@@ -49,21 +50,20 @@ end
 
 
 def main() -> None:
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    seconds = max(1, round(int(sys.argv[1] if len(sys.argv) > 1 else 10) / TURNS))
     wrk = shutil.which("wrk")
     if not wrk:
         sys.exit("bench: wrk is needed (apt-get install wrk)")
-    print(f"{CONNECTIONS} connections, {rounds} rounds of {seconds} s; {os.cpu_count()} cores,", end=" ")
+    print(f"{CONNECTIONS} connections, {TURNS} turns of {seconds} s; {os.cpu_count()} cores,", end=" ")
     print(f"Python {sys.version.split()[0]}\n{'':34}{'pings/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'stored':>9}")
     with _blog() as port:
         single, threaded, planet = [], [], []
-        for _ in range(rounds):
+        for _ in range(TURNS):
             single.append(_measure_peer(wrk, "single", port, seconds))
             threaded.append(_measure_peer(wrk, "threaded", port, seconds))
             planet.append(_measure_planet(wrk, "serve", port, seconds))
-        by_rounds = ", ".join(f"{ours / theirs:.1f}" for ours, theirs in zip(planet, single, strict=True))
-        print(f"planet: {median(planet) / median(single):.1f} times the standard library (by rounds: {by_rounds}),")
+        by_turns = ", ".join(f"{ours / theirs:.1f}" for ours, theirs in zip(planet, single, strict=True))
+        print(f"planet: {median(planet) / median(single):.1f} times the standard library (turn by turn: {by_turns}),")
         print(f"        {median(planet) / median(threaded):.1f} times its threads")
         _measure_planet(wrk, "run", port, seconds)
 
@@ -88,7 +88,7 @@ def _measure_planet(wrk: str, command: str, port: int, seconds: int) -> float:
 
 def _measure(name: str, wrk: str, url: str, port: int, seconds: int, database: Path) -> float:
     script = database.parent / "ping.lua"
-    call = dumps((SOURCE.format(port=port), TARGET.format(port=port)), "pingback.ping")
+    call = dumps((SOURCE, TARGET.format(port=port)), "pingback.ping")
     script.write_text(SCRIPT.replace("CALL", call))
     before = _rows(database)
     options = ["-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency", "--timeout", "10s"]
@@ -174,20 +174,20 @@ def _configure(folder: Path, port: int) -> Path:
     config = folder / "feeds.toml"
     config.write_text(
         '[planet]\ntitle = "Bench"\nurl = "http://127.0.0.1/"\n[network]\nallow_addresses = ["127.0.0.0/8"]\n'
-        f'[[feeds]]\nurl = "http://127.0.0.1:{port}/feed"\n[[feeds]]\nurl = "http://localhost:{port}/of-a-member"\n'
+        f'[[feeds]]\nurl = "http://127.0.0.1:{port}/feed"\n'
     )
     return config
 
 
 @contextmanager
 def _blog() -> Iterator[int]:
-    """A blog with one post, the target of all pings, and a member without any, from which they come."""
+    """A blog with one post, the target of all pings."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             port = self.server.server_address[1]
             url = TARGET.format(port=port)
-            item = f"<item><title>One</title><link>{url}</link><guid>1</guid></item>" * (self.path == "/feed")
+            item = f"<item><title>One</title><link>{url}</link><guid>1</guid></item>"
             body = f"<rss version='2.0'><channel><title>Blog</title>{item}</channel></rss>".encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))

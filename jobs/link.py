@@ -19,7 +19,7 @@ from aggregator.logs import counted
 from aggregator.model import Claim, Evidence, PendingLinkback
 from aggregator.store.mentions import Arrival
 from aggregator.store.outlinks import Excerpt, Source
-from aggregator.urls import canonical, host_of, is_blocked
+from aggregator.urls import Address, canonical, host_of, is_blocked
 from jobs.children import Children, result
 from jobs.verify import Policy
 
@@ -89,7 +89,8 @@ class Linking:
         if known := store.mentions.find(self._database, source.url, target):
             store.mentions.announce(self._database, known.id, claim)
             return False
-        arrival = Arrival(claim, canonical(source.url), target, source.feed_id, secrets.token_urlsafe(12))
+        where = Address(source.url, canonical(source.url), host_of(source.url))
+        arrival = Arrival(claim, where, target, source.feed_id, secrets.token_urlsafe(12))
         store.mentions.add(self._database, [arrival])
         made = store.mentions.find(self._database, source.url, target)
         assert made is not None

@@ -17,7 +17,7 @@ from aggregator import config, store
 from aggregator.model import Claim, PollState, ReadEntry, Subscription
 from aggregator.sameness import Place
 from aggregator.store.mentions import Arrival
-from aggregator.urls import canonical
+from aggregator.urls import address
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PLANET = "http://planet.test/"
@@ -66,7 +66,9 @@ def claim(source: str, target: str, at: datetime = NOON) -> Claim:
 
 def arrival(made: Claim, entry_id: int, token: str) -> Arrival:
     """A stranger's claim, ready to be stored."""
-    return Arrival(made, canonical(made.source), entry_id, None, token)
+    source = address(made.source)
+    assert source is not None
+    return Arrival(made, source, entry_id, None, token)
 
 
 def accept(database: Database, made: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:

@@ -66,6 +66,8 @@ class Request(NamedTuple):  # made in a third of the time that a frozen dataclas
 class Exchange:
     """The answer to one request: at once, or piece by piece."""
 
+    __slots__ = ("_connection", "_is_chunked", "_request", "is_begun", "is_last")
+
     def __init__(self, connection: Connection, request: Request, *, is_last: bool) -> None:
         self._connection = connection
         self._request = request

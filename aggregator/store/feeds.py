@@ -15,7 +15,7 @@ from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Wher
 from aggregator.store import gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
-from aggregator.urls import canonical, host_of, is_under, slug
+from aggregator.urls import canonical, host_of, is_key_under, is_under, slug
 from aggregator.whereabouts import Known, renamed
 
 _Settings = dict[int, tuple[Any, ...]]
@@ -269,7 +269,7 @@ def member_at(database: Database, url: str) -> int | None:
 
 def ground_of(database: Database, url: str) -> tuple[str, int] | None:
     """Return the address under which a page lies that is a member's own, and the member's id; or None."""
-    return closest(grounds(database, host_of(url)), url)
+    return closest(grounds(database, host_of(url)), canonical(url))
 
 
 def members_at(database: Database, url: str) -> list[int]:
@@ -286,11 +286,11 @@ def grounds(database: Database, host: str) -> list[tuple[str, int]]:
 _GROUNDS = "SELECT territory, id FROM feed WHERE removed_at IS NULL AND territory_host = ?"
 
 
-def closest(grounds: Iterable[tuple[str, int]], url: str) -> tuple[str, int] | None:
-    """Return that one of the grounds which a page is on, or None."""
+def closest(grounds: Iterable[tuple[str, int]], key: str) -> tuple[str, int] | None:
+    """Return that one of the grounds which a page, given as compared, is on; or None."""
     found = None
     for ground in grounds:
-        if is_under(url, ground[0]) and (found is None or _closeness(ground) > _closeness(found)):
+        if is_key_under(key, ground[0]) and (found is None or _closeness(ground) > _closeness(found)):
             found = ground
     return found
 

@@ -14,7 +14,7 @@ from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, 
 from aggregator.standing import Standing
 from aggregator.store import conversations, stale
 from aggregator.store.connection import to_instant, to_text, transaction
-from aggregator.urls import canonical, host_of
+from aggregator.urls import Address, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Known:
 
 
 class Arrival(NamedTuple):  # a flood makes many of them
-    """A claim that is new: its source as compared, the post, the member that it comes from, its status page."""
+    """A claim that is new: its source, the post, the member that it comes from, its status page."""
 
     claim: Claim
-    source_key: str
+    source: Address
     entry_id: int
     feed_id: int | None
     token: str
@@ -38,7 +38,7 @@ class Arrival(NamedTuple):  # a flood makes many of them
     @property
     def pair(self) -> tuple[str, int]:
         """By what a linkback is known again."""
-        return self.source_key, self.entry_id
+        return self.source.key, self.entry_id
 
 
 def known(database: Database, pairs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Known]:
@@ -82,9 +82,7 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
     return (
         arrival.token,
         arrival.entry_id,
-        claim.source,
-        arrival.source_key,
-        host_of(claim.source),
+        *arrival.source,
         claim.target,
         claim.protocol,
         received_at,

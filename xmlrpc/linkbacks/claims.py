@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.model import Claim, Status
 from aggregator.store.mentions import Arrival, Known
-from aggregator.urls import canonical, is_blocked, is_under, web_url
+from aggregator.urls import address, canonical, is_blocked, is_key_under, web_url
 from linkbacks.decisions import Accepted, Decision, Refusal
 from linkbacks.register import Register
 
@@ -68,23 +68,22 @@ def _judged(claim: Claim, token: str, rules: Rules, register: Register) -> Arriv
     """Order of the checks: syntax, target, source, already there (research on pingback, 1.1)."""
     if claim.protocol not in rules.accepts:
         return Refusal.NOT_ACCEPTED
-    source = web_url(claim.source)
-    if not source:
+    source = address(claim.source)
+    if source is None:
         return Refusal.SOURCE_INVALID
-    source_key = canonical(source)
-    if source_key == canonical(claim.target):
+    if source.key == canonical(claim.target):
         return Refusal.SAME
     post = register.target(claim.target)
     if post is None:
         return _unknown(claim.target, register)
-    if is_under(source, rules.planet_url) or is_blocked(source, (*rules.block, *register.blocks())):
+    if is_key_under(source.key, rules.planet_url) or is_blocked(source.url, (*rules.block, *register.blocks())):
         return Refusal.SOURCE_DENIED
-    if source_key in post.addresses:
+    if source.key in post.addresses:
         return Refusal.SAME
     member = register.member(source)
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
-    return Arrival(_cleaned(claim, source), source_key, post.id, member, token)
+    return Arrival(_cleaned(claim, source.url), source, post.id, member, token)
 
 
 def _cleaned(claim: Claim, source: str) -> Claim:

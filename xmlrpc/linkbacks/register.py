@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.store.entries import Target
-from aggregator.urls import canonical, host_of
+from aggregator.urls import Address, canonical
 
 # Whoever sends made-up addresses is not to fill the memory with them.
 _MOST_REMEMBERED = 10_000
@@ -44,12 +44,11 @@ class Register:
         """Tell whether an address that names no post has named one."""
         return store.entries.is_gone(self._database, _key(url, self._planet_url))
 
-    def member(self, url: str) -> int | None:
+    def member(self, source: Address) -> int | None:
         """Return the id of the member whose page this is, or None."""
-        host = host_of(url)
-        if host not in self._grounds:
-            self._grounds[host] = store.feeds.grounds(self._database, host)
-        ground = store.feeds.closest(self._grounds[host], url)
+        if source.host not in self._grounds:
+            self._grounds[source.host] = store.feeds.grounds(self._database, source.host)
+        ground = store.feeds.closest(self._grounds[source.host], source.key)
         return ground[1] if ground else None
 
     def blocks(self) -> list[str]:
