@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ class Seen:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.server = Server(self.app, lambda: NOON, 1_000, self._patience)
+        self.server = Server(self.app, lambda: NOON, 1_000, 8, self._patience)
         self._ready.set()
         await self.server.serve("127.0.0.1", self.port)
 
@@ -61,6 +61,8 @@ class Seen:
             exchange.answer(302, [("location", "/\r\nset-cookie: x")])
         elif request.path in ("/slow", "/later"):
             return self._later(exchange)
+        elif request.path == "/silent":
+            return asyncio.sleep(0)
         elif request.path == "/stream":
             return carry(self._stream, request, request.path, exchange)
         elif request.path == "/big":
@@ -155,6 +157,7 @@ def test_a_body_in_chunks_is_read_whole_and_what_follows_it_is_no_header(here: S
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),
         (b"NONSENSE\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", b"400"),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, b"431"),
@@ -230,7 +233,7 @@ def test_an_answer_has_a_date_a_length_and_a_body_unless_it_is_to_head(here: See
     assert b"date: Sun, 22 Nov 2026 12:00:00 GMT\r\n" in answered
 
 
-@pytest.mark.parametrize("path", [b"/fails", b"/forges"])
+@pytest.mark.parametrize("path", [b"/fails", b"/forges", b"/silent"])
 def test_a_fault_of_ours_is_an_answer_too(here: Seen, path: bytes) -> None:
     answered = here.say(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
@@ -256,6 +259,16 @@ def test_a_slow_reader_holds_up_nobody(here: Seen) -> None:
 
         assert here.say(LAST).startswith(b"HTTP/1.1 200")
         assert len(read(slow)) > 19_000_000
+
+
+def test_more_connections_than_the_system_allows_are_let_go_and_the_others_served(here: Seen) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", here.port), 10)) for _ in range(8)]
+        eventually(lambda: len(here.server.connections) == 8)
+
+        assert here.say() == b""
+        clients[0].sendall(LAST)
+        assert read(clients[0]).startswith(b"HTTP/1.1 200")
 
 
 def test_a_server_that_stops_answers_what_is_under_way(here: Seen) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -28,6 +29,8 @@ from jobs.equipment import renderer_for
 log = logging.getLogger("planet.serve")
 
 LOOK_EVERY = 0.25
+MOST_FILES = 4_096
+FILES_OF_OURS = 200
 
 
 def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
@@ -44,7 +47,7 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
     half = _WebHalf(config, clock)
-    server = Server(half.app, clock, calls.LONGEST_BODY)
+    server = Server(half.app, clock, calls.LONGEST_BODY, _most_connections())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -54,6 +57,15 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
     finally:
         half.close()
         log.info("stopped")
+
+
+def _most_connections() -> int:
+    """As many as the system lets one process have, less some for files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most - FILES_OF_OURS
 
 
 class _WebHalf:

@@ -32,7 +32,6 @@ STOP_SECONDS = 5.0
 LONGEST_HEAD = 32_768
 MOST_HEADERS = 100
 MOST_AHEAD = 32
-MOST_CONNECTIONS = 4_000
 
 Headers = Sequence[tuple[str, str]]
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -66,13 +65,14 @@ class Request(NamedTuple):  # made in a third of the time that a frozen dataclas
 class Exchange:
     """The answer to one request: at once, or piece by piece."""
 
-    __slots__ = ("_connection", "_is_chunked", "_request", "is_begun", "is_last")
+    __slots__ = ("_connection", "_is_chunked", "_request", "is_begun", "is_ended", "is_last")
 
     def __init__(self, connection: Connection, request: Request, *, is_last: bool) -> None:
         self._connection = connection
         self._request = request
         self.is_last = is_last
         self.is_begun = False
+        self.is_ended = False
         self._is_chunked = False
 
     def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
@@ -97,6 +97,7 @@ class Exchange:
 
     def end(self) -> None:
         """End the answer."""
+        self.is_ended = True
         if self._is_chunked and self._request.method != "HEAD":
             self._connection.write(b"0\r\n\r\n")
         self._connection.answered(self)
@@ -128,8 +129,16 @@ App = Callable[[Request, Exchange], Coroutine[Any, Any, None] | None]
 class Server:
     """Listens, and closes connections that have had their time."""
 
-    def __init__(self, app: App, clock: Callable[[], datetime], longest_body: int, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        app: App,
+        clock: Callable[[], datetime],
+        longest_body: int,
+        most_connections: int = 1_000,
+        patience: float = PATIENCE,
+    ) -> None:
         self.app = app
+        self.most_connections = most_connections
         self.longest_body = longest_body
         self.patience = patience
         self.connections: set[Connection] = set()
@@ -195,7 +204,7 @@ class Connection(asyncio.Protocol):
         """Take on a client."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's isn't one by name
         self._client = str((transport.get_extra_info("peername") or ("",))[0])
-        if len(self.server.connections) >= MOST_CONNECTIONS:
+        if len(self.server.connections) >= self.server.most_connections:
             self._transport.abort()
             return
         self.server.connections.add(self)
@@ -256,9 +265,12 @@ class Connection(asyncio.Protocol):
         """Read a body next."""
         self._is_within, self._size = True, 0
         self.deadline = self._loop.time() + self.server.patience
+        names = {name for name, _ in self._headers}
         if len(self._headers) > MOST_HEADERS:
             self._refuse(431)
-        elif any(name == b"expect" for name, _ in self._headers):
+        elif b"host" not in names and self._parser.get_http_version() == "1.1":
+            self._refuse(400)
+        elif b"expect" in names:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, piece: bytes) -> None:
@@ -315,6 +327,8 @@ class Connection(asyncio.Protocol):
     async def _finish(self, pending: Coroutine[Any, Any, None], exchange: Exchange) -> None:
         try:
             await pending
+            if not exchange.is_ended:
+                raise RuntimeError("nothing was answered")
         except Exception:
             self._failed(exchange)
 
