@@ -299,10 +299,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class PendingLinkback:
-    """A stored claim whose source is to be fetched now, for the first time or once more.
-
-    `ground` is where the pages of the blog are that is linked to.
-    """
+    """A stored claim whose source is to be fetched now, for the first time or once more."""
 
     id: int
     source: str
@@ -317,7 +314,6 @@ class PendingLinkback:
     failures: int = 0
     failing_since: datetime | None = None
     retractions: int = 0
-    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)

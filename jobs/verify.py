@@ -199,7 +199,8 @@ class Verification:
         if linkback.decision:  # the operator has spoken
             return Status.PUBLISHED if linkback.decision == "approved" else Status.HIDDEN
         ground, member = store.feeds.ground_of(self._database, final_url) or ("", None)
-        if ground and ground == linkback.ground:  # a blog has not much to say to itself (attack A25)
+        # A blog has not much to say to itself (attack A25).
+        if ground and store.mentions.is_own(self._database, linkback.id, ground, final_url):
             return Status.HIDDEN
         if store.blocks.is_allowed(self._database, host_of(final_url)):
             return Status.PUBLISHED

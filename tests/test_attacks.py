@@ -300,6 +300,16 @@ def test_a25_a_blog_is_not_shown_under_its_own_posts_unless_its_operator_wants_i
     assert "Second" in here.post("Question")
 
 
+def test_a25_blogs_that_share_a_host_are_not_taken_for_one(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/a/1", "Question", "x")), feed_at(web, ("/b/1", "Another", "x"), path="/b/feed"))
+    here.poll()
+    answer = web.html("/b/2", f'<title>Answer</title><a href="{web.url}/a/1">x</a>')
+    own = web.html("/b/1", f'<title>Another</title><a href="{web.url}/b/1?again">x</a><a href="{web.url}/a/1">x</a>')
+
+    assert verified(here, answer, f"{web.url}/a/1") == {"published": 1}
+    assert verified(here, own, f"{web.url}/a/1") == {"published": 2}
+
+
 def test_a25_a_strangers_redirect_to_the_blog_itself_is_its_own_link(here: World, web: Farm, elsewhere: Farm) -> None:
     web.html("/2", f'<title>Second</title><a href="{web.url}/1">x</a>')
     elsewhere.routes["/short"] = Reply(status=302, headers={"Location": f"{web.url}/2"})

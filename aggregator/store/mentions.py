@@ -14,7 +14,7 @@ from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, 
 from aggregator.standing import Standing
 from aggregator.store import conversations, stale
 from aggregator.store.connection import to_instant, to_text, transaction
-from aggregator.urls import Address, canonical
+from aggregator.urls import Address, canonical, host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +170,16 @@ _TAKE = "UPDATE linkback SET next_try_at = ?, attempts = attempts + 1 WHERE id =
 _TAKE_AGAIN = "UPDATE linkback SET recheck_at = ?, attempts = attempts + 1 WHERE id = ?"
 _SELECT_PENDING = """
 SELECT linkback.id, source, source_host, target, entry_id, entry.url, entry.slug, linkback.feed_id, attempts,
-    linkback.status, decision, vouch, client, checks, linkback.failures, linkback.failing_since, retractions, territory
+    linkback.status, decision, vouch, client, checks, linkback.failures, failing_since, retractions
 FROM linkback"""
-_OF_WHOM = "JOIN entry ON entry.id = entry_id JOIN feed ON feed.id = entry.feed_id"
 _PENDING = f"""
-{_SELECT_PENDING} INDEXED BY linkback_to_verify {_OF_WHOM}
+{_SELECT_PENDING} INDEXED BY linkback_to_verify JOIN entry ON entry.id = entry_id
 WHERE linkback.status = 'pending' AND next_try_at <= ?
     AND source_host NOT IN (SELECT value FROM json_each(?))
 ORDER BY next_try_at LIMIT ?
 """
 _TO_RECHECK = f"""
-{_SELECT_PENDING} INDEXED BY linkback_to_recheck {_OF_WHOM}
+{_SELECT_PENDING} INDEXED BY linkback_to_recheck JOIN entry ON entry.id = entry_id
 WHERE recheck_at <= ? AND source_host NOT IN (SELECT value FROM json_each(?))
 ORDER BY recheck_at LIMIT ?
 """
@@ -256,6 +255,23 @@ _OTHERS = """
 SELECT count(*) FROM linkback AS own JOIN linkback AS other
     ON other.entry_id = own.entry_id AND other.source_host = own.source_host AND other.id <> own.id
 WHERE own.id = ? AND other.status = 'published'
+"""
+
+
+def is_own(database: Database, id: int, ground: str, url: str) -> bool:
+    """Tell whether a linkback, found at `url` on a member's ground, is a blog's link to its own post.
+
+    Where several feeds share a ground, it is only when the page is a post of the very feed that it links to.
+    """
+    names = {"id": id, "ground": ground, "host": host_of(ground), "key": canonical(url)}
+    return database.execute(_OWN, names).fetchone() is not None
+
+
+_OWN = """
+SELECT 1 FROM linkback JOIN entry AS target ON target.id = entry_id JOIN feed ON feed.id = target.feed_id
+WHERE linkback.id = :id AND feed.territory = :ground AND (
+    (SELECT count(*) FROM feed WHERE territory_host = :host AND territory = :ground AND removed_at IS NULL) = 1
+    OR EXISTS (SELECT 1 FROM entry WHERE url_key = :key AND feed_id = target.feed_id))
 """
 
 
@@ -381,5 +397,4 @@ def _pending(row: dict[str, Any]) -> PendingLinkback:
         failures=row["failures"],
         failing_since=to_instant(row["failing_since"]),
         retractions=row["retractions"],
-        ground=row["territory"],
     )
