@@ -157,9 +157,7 @@ class Verification:
         if linkback.client and self._policy.user_agent:  # a victim of false pings learns whom to complain about
             headers.append(("User-Agent", self._policy.user_agent.format(client=linkback.client)))
             headers.append(("X-Pingback-Forwarded-For", linkback.client))
-        return Request(
-            linkback.source, linkback, tuple(headers), seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True
-        )
+        return _request(linkback.source, linkback, headers)
 
     def _land(self, request: Request, outcome: Outcome) -> int:
         if isinstance(request.key, _Vouched):
@@ -251,9 +249,7 @@ class Verification:
             return False
         headers = (("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED))
         key = _Vouched(linkback, evidence)
-        self._vouchers.append(
-            Request(linkback.vouch, key, headers, seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True)
-        )
+        self._vouchers.append(_request(linkback.vouch, key, headers))
         return True
 
     def _land_voucher(self, vouched: _Vouched, outcome: Outcome) -> int:
