@@ -269,21 +269,24 @@ def member_at(database: Database, url: str) -> int | None:
 
 def ground_of(database: Database, url: str) -> tuple[str, int] | None:
     """Return the address under which a page lies that is a member's own, and the member's id; or None."""
-    return closest(grounds(database, host_of(url)), canonical(url))
+    return closest(grounds(database, [host_of(url)]), canonical(url))
 
 
 def members_at(database: Database, url: str) -> list[int]:
     """Return the ids of the feeds under whose sites a page lies, the closest first."""
-    near = [ground for ground in grounds(database, host_of(url)) if is_under(url, ground[0])]
+    near = [ground for ground in grounds(database, [host_of(url)]) if is_under(url, ground[0])]
     return [id for _, id in sorted(near, key=_closeness, reverse=True)]
 
 
-def grounds(database: Database, host: str) -> list[tuple[str, int]]:
-    """Return the addresses on a host under which pages are members' own, each with its member's id."""
-    return database.execute(_GROUNDS, [host]).fetchall()
+def grounds(database: Database, hosts: Collection[str]) -> list[tuple[str, int]]:
+    """Return the addresses on these hosts under which pages are members' own, each with its member's id."""
+    return database.execute(_GROUNDS, [json.dumps([*hosts])]).fetchall()
 
 
-_GROUNDS = "SELECT territory, id FROM feed WHERE removed_at IS NULL AND territory_host = ?"
+_GROUNDS = """
+SELECT territory, feed.id FROM json_each(?) AS host
+CROSS JOIN feed ON territory_host = host.value AND removed_at IS NULL
+"""
 
 
 def closest(grounds: Iterable[tuple[str, int]], key: str) -> tuple[str, int] | None:

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.model import Claim, Status
 from aggregator.store.mentions import Arrival, Known
-from aggregator.urls import address, canonical, is_blocked, is_key_under, web_url
+from aggregator.urls import Address, address, canonical, is_blocked, is_key_under, web_url
 from linkbacks.decisions import Accepted, Decision, Refusal
 from linkbacks.register import Register
 
@@ -48,8 +48,10 @@ def accept(
     `may_send` is asked for strangers only, and only when there is something to store.
     """
     register = register or Register(database)
-    register.refresh(rules.planet_url)
-    judged = [_judged(*each, rules, register) for each in zip(claims, _tokens(len(claims)), strict=True)]
+    sources = [address(claim.source) for claim in claims]
+    register.refresh(rules.planet_url, [source for source in sources if source])
+    tokens = _tokens(len(claims))
+    judged = [_judged(*each, rules, register) for each in zip(claims, sources, tokens, strict=True)]
     counter = _Counter(database, [each for each in judged if isinstance(each, Arrival)], may_send)
     decisions = [counter.decide(each) if isinstance(each, Arrival) else each for each in judged]
     counter.store()
@@ -64,11 +66,10 @@ def sources(database: Database, target: str, planet_url: str) -> list[str] | Ref
     return store.mentions.sources_of(database, post.id) if post else _unknown(target, register)
 
 
-def _judged(claim: Claim, token: str, rules: Rules, register: Register) -> Arrival | Refusal:
+def _judged(claim: Claim, source: Address | None, token: str, rules: Rules, register: Register) -> Arrival | Refusal:
     """Order of the checks: syntax, target, source, already there (research on pingback, 1.1)."""
     if claim.protocol not in rules.accepts:
         return Refusal.NOT_ACCEPTED
-    source = address(claim.source)
     if source is None:
         return Refusal.SOURCE_INVALID
     if source.key == canonical(claim.target):

@@ -1,12 +1,14 @@
-"""What claims are judged by: posts, members and blocks; remembered until somebody else changes the store."""
+"""What claims are judged by: posts and blocks, remembered until somebody else changes the store; and members."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.store.entries import Target
-from aggregator.urls import Address, canonical
+from aggregator.urls import Address, canonical, host_of
 
 # Whoever sends made-up addresses is not to fill the memory with them.
 _MOST_REMEMBERED = 10_000
@@ -20,18 +22,20 @@ class Register:
         self._planet_url = ""
         self._version = (-1, "")
         self._targets: dict[str, Target | None] = {}
-        self._grounds: dict[str, list[tuple[str, int]]] = {}
+        self._grounds: dict[str, list[tuple[str, int]]] = {}  # by host, of the batch at hand
         self._blocks: list[str] | None = None
 
-    def refresh(self, planet_url: str) -> None:
-        """Forget what may have changed since; inside the transaction whose claims are to be judged."""
+    def refresh(self, planet_url: str, sources: Iterable[Address] = ()) -> None:
+        """Forget what may have changed since; inside the transaction whose claims, from these sources, are judged."""
         version = store.data_version(self._database), planet_url
         self._planet_url = planet_url
-        if version != self._version or len(self._targets) + len(self._grounds) > _MOST_REMEMBERED:
+        if version != self._version or len(self._targets) > _MOST_REMEMBERED:
             self._version = version
             self._targets.clear()
-            self._grounds.clear()
             self._blocks = None
+        self._grounds.clear()
+        for ground in store.feeds.grounds(self._database, {source.host for source in sources}):
+            self._grounds.setdefault(host_of(ground[0]), []).append(ground)
 
     def target(self, url: str) -> Target | None:
         """Return the post that an address names, or None."""
@@ -46,9 +50,7 @@ class Register:
 
     def member(self, source: Address) -> int | None:
         """Return the id of the member whose page this is, or None."""
-        if source.host not in self._grounds:
-            self._grounds[source.host] = store.feeds.grounds(self._database, source.host)
-        ground = store.feeds.closest(self._grounds[source.host], source.key)
+        ground = store.feeds.closest(self._grounds.get(source.host, ()), source.key)
         return ground[1] if ground else None
 
     def blocks(self) -> list[str]:
