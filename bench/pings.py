@@ -2,8 +2,8 @@
 
 Three servers take the same `pingback.ping` calls over 64 connections, each from another blog: the standard library's
 XML-RPC server with SQLite (synchronous=FULL) and one commit for each ping, the same with a thread for each request,
-and `planet serve`. They take turns, each time with an empty store, and the medians of their turns are compared: other
-load on the machine then falls on all of them. At last the whole planet takes pings while 1,000 verifications wait for
+and `planet serve`. They take turns, each time with an empty store, and are compared turn by turn; the median counts:
+other load on the machine falls on all of them. At last the whole planet takes pings while 1,000 verifications wait for
 a silent host.
 """
 
@@ -31,7 +31,7 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 CONNECTIONS = 64
 WAITING = 1_000
 SOURCE = "http://blogNUMBER.example/2026/11/an-answer/"
-TURNS = 3
+TURNS = 5
 TARGET = "http://127.0.0.1:{port}/1"
 # Every source is another one; the answers are counted by what they are.
 SCRIPT = """
@@ -62,10 +62,14 @@ def main() -> None:
             single.append(_measure_peer(wrk, "single", port, seconds))
             threaded.append(_measure_peer(wrk, "threaded", port, seconds))
             planet.append(_measure_planet(wrk, "serve", port, seconds))
-        by_turns = ", ".join(f"{ours / theirs:.1f}" for ours, theirs in zip(planet, single, strict=True))
-        print(f"planet: {median(planet) / median(single):.1f} times the standard library (turn by turn: {by_turns}),")
-        print(f"        {median(planet) / median(threaded):.1f} times its threads")
+        print(f"planet: {_times(planet, single)} the standard library,")
+        print(f"        {_times(planet, threaded)} its threads")
         _measure_planet(wrk, "run", port, seconds)
+
+
+def _times(ours: list[float], theirs: list[float]) -> str:
+    by_turns = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+    return f"{median(by_turns):.1f} times ({', '.join(f'{ratio:.1f}' for ratio in by_turns)})"
 
 
 def _measure_peer(wrk: str, kind: str, port: int, seconds: int) -> float:
