@@ -15,7 +15,8 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import StreamingResponse
 
 from aggregator.serve.crossing import carry
-from aggregator.serve.wire import MOST_AHEAD, Exchange, Request, Server
+from aggregator.serve.exchange import Exchange, Request
+from aggregator.serve.wire import MOST_AHEAD, Server
 from tests.builders import NOON
 from tests.farm import eventually
 

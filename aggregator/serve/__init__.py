@@ -21,9 +21,10 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App
+from aggregator.serve.exchange import Exchange, Request
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
-from aggregator.serve.wire import Exchange, Request, Server
+from aggregator.serve.wire import Server
 from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")

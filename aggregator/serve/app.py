@@ -26,10 +26,10 @@ from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import ping_test
 from aggregator.serve.client import address_of
 from aggregator.serve.crossing import carry
+from aggregator.serve.exchange import Exchange
+from aggregator.serve.exchange import Request as Incoming
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
-from aggregator.serve.wire import Exchange
-from aggregator.serve.wire import Request as Incoming
 from aggregator.site import Renderer
 from aggregator.urls import canonical, is_under
 

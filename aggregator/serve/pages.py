@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.serve.wire import Headers
+from aggregator.serve.exchange import Headers
 from aggregator.site import folder
 
 MOST_BYTES = 64_000_000
