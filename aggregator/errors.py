@@ -8,6 +8,8 @@ PlanetError
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
 ├── NothingKnown      a command names what isn't there
+├── SearchTooBroad    a search would take too long
+├── ThemeBroken       a template of the operator's own can't be used
 ├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
 └── ChildStopped      a child process was ended by its limits, or died
@@ -73,6 +75,17 @@ class ChildStopped(PlanetError):
 
 class NothingKnown(PlanetError):
     """A command names a feed, a post or a linkback that the planet doesn't know."""
+
+
+class SearchTooBroad(PlanetError):
+    """A search of too many texts was given up; a rarer word helps."""
+
+    def __init__(self) -> None:
+        super().__init__("this search takes too long; add a word that is rarer")
+
+
+class ThemeBroken(PlanetError):
+    """A file of the theme can't be used; what is published stays as it is."""
 
 
 class NoVerdict(PlanetError):

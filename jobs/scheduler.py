@@ -20,9 +20,10 @@ from aggregator.logs import counted
 from jobs import equipment
 from jobs.children import Children
 from jobs.comments import poll_comments
+from jobs.faces import fetch_faces
 from jobs.link import Linking
 from jobs.poll import Sweep
-from jobs.publish import publish
+from jobs.publish import Publisher
 from jobs.recheck import recheck
 from jobs.verify import Pace, Verification, forget_blocked
 
@@ -47,6 +48,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("publish", 0.5, hands.publish, config, stop),
         _Job("comments", 30.0, hands.comments, config, stop),
         _Job("recheck", 60.0, hands.recheck, config, stop),
+        _Job("faces", 30.0, hands.faces, config, stop),
     ]
     scheduler = BackgroundScheduler(
         executors={job.name: ThreadPoolExecutor(1) for job in jobs},
@@ -111,10 +113,10 @@ class _Hands:
         return linking.run
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        renderer = equipment.renderer_for(planet)
+        publisher = Publisher(database, equipment.renderer_for(planet), planet.public, self.clock)
 
         def publish_changes() -> None:
-            if changed := publish(database, renderer, planet.public, until=self.stop.is_set):
+            if changed := publisher.publish(self.stop.is_set):
                 log.info("published %s", counted(changed, "file"))
 
         return publish_changes
@@ -122,6 +124,10 @@ class _Hands:
     def comments(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.engine_for(planet)), equipment.policy_for(planet)
         return lambda: poll_comments(database, engine, self.children, policy, self.clock, self.stop.is_set)
+
+    def faces(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return lambda: fetch_faces(database, engine, self.children, self.clock, self.stop.is_set)
 
     def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine = stack.enter_context(equipment.verifier_for(planet))

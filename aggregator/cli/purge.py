@@ -49,11 +49,11 @@ def _publish(planet: Planet, database: Database) -> bool:
     """Publish the removal, unless a planet is at work here that does."""
     from aggregator.processes import Lock
     from jobs.equipment import renderer_for
-    from jobs.publish import publish
+    from jobs.publish import Publisher
 
     try:
         with Lock(planet.data, "work"):
-            publish(database, renderer_for(planet), planet.public)
+            Publisher(database, renderer_for(planet), planet.public, clock.now).publish()
     except AlreadyAtWork:
         return False
     return True

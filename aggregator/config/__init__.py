@@ -22,13 +22,12 @@ from aggregator.config.sections import (
 )
 from aggregator.errors import ConfigBroken
 from aggregator.model import Masthead, Subscription
+from aggregator.overview import Topic
 
 # Keys of the contract that are read and checked, but that nothing acts on in this version.
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
-        ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
-        ("keep", "entries"), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
-        ("feeds", "face"),
+        ("keep", "entries"), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",),
     }
 )  # fmt: skip
 
@@ -47,6 +46,9 @@ class Planet:
     keep: KeepSection
     workers: WorkersSection
     subscriptions: tuple[Subscription, ...]
+    topics: tuple[Topic, ...] = ()
+    theme: Path | None = None
+    hub: str = ""
     without_effect: tuple[str, ...] = ()
 
     @property
@@ -150,6 +152,9 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         keep=file.keep,
         workers=file.workers,
         subscriptions=tuple(feed.subscription() for feed in file.feeds),
+        topics=tuple(topic.topic() for topic in file.topics),
+        theme=(path.parent / about.theme).resolve() if about.theme else None,
+        hub=about.hub,
         without_effect=without_effect,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.sections import File
-from aggregator.urls import canonical
+from aggregator.urls import canonical, slug
 
 Location = tuple[str | int, ...]
 
@@ -23,7 +23,8 @@ def located(text: str, path: Path, mistakes: Iterable[tuple[Location, str]]) -> 
 
 
 def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
-    """Find feeds that are there twice."""
+    """Find feeds and topics that are there twice."""
+    yield from _topics_twice(document)
     feeds = document.get("feeds")
     seen: dict[str, int] = {}
     for index, feed in enumerate(feeds if isinstance(feeds, list) else []):
@@ -32,6 +33,17 @@ def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
             yield ("feeds", index, "url"), f"the same feed as number {seen[key] + 1}; remove one of the two"
         elif key:
             seen[key] = index
+
+
+def _topics_twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
+    topics = document.get("topics")
+    seen: dict[str, int] = {}
+    for index, topic in enumerate(topics if isinstance(topics, list) else []):
+        name = slug(topic["name"]) if isinstance(topic, dict) and isinstance(topic.get("name"), str) else ""
+        if name and name in seen:
+            yield ("topics", index, "name"), f"its page would be that of topic number {seen[name] + 1}; rename it"
+        elif name:
+            seen[name] = index
 
 
 def in_words(error: dict[str, Any]) -> str:

@@ -1,10 +1,13 @@
 """The door down: the only package that speaks SQL. One module per noun, one function per verb."""
 
 from aggregator.store import (
+    activity,
     blocks,
+    chapters,
     comments,
     conversations,
     entries,
+    faces,
     feeds,
     gone,
     health,
@@ -14,17 +17,22 @@ from aggregator.store import (
     outlinks,
     pages,
     polls,
+    search,
     stale,
+    topics,
     voices,
 )
 from aggregator.store.connection import FILE_NAME, named_errors, open_store, transaction
 
 __all__ = [
     "FILE_NAME",
+    "activity",
     "blocks",
+    "chapters",
     "comments",
     "conversations",
     "entries",
+    "faces",
     "feeds",
     "gone",
     "health",
@@ -36,7 +44,9 @@ __all__ = [
     "outlinks",
     "pages",
     "polls",
+    "search",
     "stale",
+    "topics",
     "transaction",
     "voices",
 ]

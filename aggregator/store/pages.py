@@ -49,6 +49,16 @@ def paths_under(database: Database, prefix: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def all_paths(database: Database) -> set[str]:
+    """Return all files of the site that are published."""
+    return {row[0] for row in database.execute("SELECT path FROM page WHERE digest <> x''").fetchall()}
+
+
+def is_published(database: Database, path: str) -> bool:
+    """Tell whether a file of the site is published."""
+    return bool(next(iter(digests(database, [path]).values()), b""))
+
+
 def forget(database: Database) -> None:
     """Forget what the files hold, so that every one is written again; inside a transaction."""
     database.execute("UPDATE page SET digest = x'00' WHERE digest <> x''")
