@@ -23,7 +23,9 @@ _SHARING = re.compile(
     r"|wordpress\.com/\?|addtoany\.com|mailto)",
     re.IGNORECASE,
 )
-_GENERIC = frozenset(["here", "this", "link", "read", "more", "source", "via", "original", "article", "post", "click", "website", "see", "report"])
+_GENERIC = frozenset(
+    ("here", "this", "link", "read", "more", "source", "via", "original", "article", "post", "click", "website", "see")
+)
 _LONGEST_TITLE = 90
 
 
@@ -47,7 +49,7 @@ def _cited(group: Sequence[Citation], until: datetime, window: timedelta) -> Cit
         if known is None or citation.at > known.at:
             newest[citation.blog_id] = citation
     weight = sum(_weight(until - citation.at, window) for citation in newest.values())
-    blogs = tuple(dict.fromkeys(citation.blog for citation in sorted(newest.values(), key=lambda each: each.at)))
+    blogs = tuple(citation.blog for citation in sorted(newest.values(), key=lambda each: each.at))
     return Cited(group[0].url, _title(group), blogs, weight)
 
 

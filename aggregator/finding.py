@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aggregator.markup import without_controls
+
 LONGEST_QUERY = 200
 MOST_TERMS = 12
 LONGEST_TEXT = 50_000
@@ -16,10 +18,9 @@ MOST_LINKS = 50
 _TERM = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 _LETTER = re.compile(r"\w")
 # These scripts write words without spaces: each character is a word of its own.
-_UNSPACED = re.compile(
-    "([\u0e00-\u0e7f\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff])"
-)
-_SPACED = re.compile(rf"(?<={_UNSPACED.pattern}) (?={_UNSPACED.pattern})")
+_CHARACTER = "[\u0e00-\u0e7f\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+_BETWEEN = re.compile(rf"(?<={_CHARACTER})(?=\S)|(?<=\S)(?={_CHARACTER})")
+_SPACED = re.compile(rf"(?<={_CHARACTER}) (?={_CHARACTER})")
 _LINK = re.compile(r'<a href="(https?://[^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
 # What a person's words are looked for in; the column "marks" is the planet's own.
 _COLUMNS = "{title text tags links}"
@@ -88,12 +89,12 @@ def marks(blog: int, shown_at: str) -> str:
 
 def quoted(words: str) -> str:
     """Return a string of FTS5."""
-    return '"' + as_indexed(words).replace('"', " ").strip() + '"'
+    return '"' + as_indexed(without_controls(words)).replace('"', " ").strip() + '"'
 
 
 def as_indexed(text: str) -> str:
     """Return a text as it is indexed."""
-    return _UNSPACED.sub(r" \1 ", text) if _UNSPACED.search(text) else text
+    return _BETWEEN.sub(" ", text)
 
 
 def as_read(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -29,8 +29,9 @@ SECTIONS = 50
 MOST_MENTIONS = 50
 # Sections rest three times as long as they took: a flood of changes must not keep the planet busy with lists.
 REST = 3
-# How old the page that tells how feeds are doing may be.
+# How old the pages that tell how feeds are doing may be: of all of them, and of each one.
 STATUS_EVERY = timedelta(minutes=10)
+BLOGS_EVERY = timedelta(hours=6)
 _POSTS_FOLDER = "posts/"
 
 
@@ -42,7 +43,8 @@ class Publisher:
         self._renderer = renderer
         self._public = public
         self._clock = clock
-        self._rest_until = self._status_at = datetime.min.replace(tzinfo=clock().tzinfo)
+        self._rest_until = self._status_at = datetime.min.replace(tzinfo=UTC)
+        self._blogs_at = clock()
 
     def publish(self, until: Callable[[], bool] = lambda: False) -> int:
         """Publish what is stale, or go on until told to stop; return how many files changed.
@@ -110,10 +112,7 @@ class Publisher:
 
     def _publish_sections(self, until: Callable[[], bool]) -> int:
         changed = 0
-        if self._clock() - self._status_at > STATUS_EVERY:
-            self._status_at = self._clock()
-            with store.transaction(self._database):
-                store.stale.mark_sections(self._database, [("status", 0), ("blogs", 0)])
+        self._notice_time()
         while not until():
             stale = store.stale.some_sections(self._database, SECTIONS)
             if not stale.sections:
@@ -130,6 +129,19 @@ class Publisher:
 
             changed += self._replace(files, gone, settle)
         return changed
+
+    def _notice_time(self) -> None:
+        """Note the pages that tell of polls: most of these change nothing else."""
+        now = self._clock()
+        if now - self._status_at > STATUS_EVERY:
+            self._status_at = now
+            with store.transaction(self._database):
+                store.stale.mark_sections(self._database, [("status", 0), ("blogs", 0)])
+        if now - self._blogs_at > BLOGS_EVERY:
+            self._blogs_at = now
+            blogs = [("blog", blog.id) for blog in store.feeds.blogs(self._database)]
+            with store.transaction(self._database):
+                store.stale.mark_sections(self._database, blogs)
 
     def _gathering(self) -> Gathering:
         return Gathering(self._database, self._renderer, self._clock())

@@ -81,6 +81,7 @@ class _WebHalf:
         self._database = store.open_store(config.current.data)
         # Before the first page is read: whatever is published from now on is noticed.
         self._seen = store.pages.generation(self._database)
+        self._forgotten = store.pages.forgotten(self._database)
         self._events = Events()
         self._take_on(config.current, renderer_for(config.current))
         self._events.tell(self._newest())
@@ -143,6 +144,9 @@ class _WebHalf:
                 newest = self._newest() if "index.html" in changed else None
                 self._loop.call_soon_threadsafe(self._drop, changed, newest)
                 self._seen = latest
+                if (forgotten := store.pages.forgotten(self._database)) != self._forgotten:
+                    self._loop.call_soon_threadsafe(self._pages.drop_all)
+                    self._forgotten = forgotten
         if self._config.refresh():
             planet = self._config.current
             self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet))

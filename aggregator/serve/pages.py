@@ -138,6 +138,11 @@ class Pages:
             if page is not None:
                 self._bytes -= _weight(page)
 
+    def drop_all(self) -> None:
+        """Forget every file: something must not be shown any more, and not even be named."""
+        self._kept.clear()
+        self._bytes = 0
+
     def _keep(self, name: str, page: Page) -> None:
         self._kept[name] = page
         self._bytes += _weight(page)

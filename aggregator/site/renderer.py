@@ -107,7 +107,7 @@ class Renderer:
     def thoughts_feed(self, post: Post, thoughts: Sequence[Thought]) -> bytes:
         """Return the Atom feed of the thoughts under a post."""
         gettext = self.templates.speech.translations.gettext
-        title = gettext("Thoughts on {post}").format(post=words.quoted(words.headline(post)))
+        title = gettext("Thoughts on %(post)s") % {"post": words.quoted(words.headline(post))}
         url = f"{self.look.masthead.url}{post.path[1:]}"
         items = [feeds.of_thought(self.templates, post, thought) for thought in reversed(thoughts)]
         return feeds.rendered(self.templates, Channel(title, url, url, name="thoughts"), items, "atom")
@@ -117,7 +117,7 @@ class Renderer:
         gettext = self.templates.speech.translations.gettext
         folder = blog.path[1:]
         base = f"{self.look.masthead.url}{folder}"
-        channel = Channel(gettext("Mentions of {blog}").format(blog=blog.name), base, blog.home, name="mentions")
+        channel = Channel(gettext("Mentions of %(blog)s") % {"blog": blog.name}, base, blog.home, name="mentions")
         items = [feeds.of_mention(self.templates, each) for each in mentions]
         return {f"{folder}mentions.atom": feeds.rendered(self.templates, channel, items, "atom")}
 
@@ -125,7 +125,7 @@ class Renderer:
         """Return the Atom feed of linkbacks that wait for the operator."""
         gettext = self.templates.speech.translations.gettext
         masthead = self.look.masthead
-        title = gettext("Linkbacks that wait at {planet}").format(planet=masthead.title)
+        title = gettext("Linkbacks that wait at %(planet)s") % {"planet": masthead.title}
         channel = Channel(title, f"{masthead.url}{folder}", masthead.url)
         items = [feeds.of_mention(self.templates, each) for each in mentions]
         return feeds.rendered(self.templates, channel, items, "atom")

@@ -175,7 +175,7 @@ class Sections:
     def _week_item(self, week: Week) -> Item:
         at = week.updated_at or datetime.combine(week.last_day, datetime.min.time(), self._zone)
         gettext = self._templates.speech.translations.gettext
-        title = gettext("Week of {day}").format(day=self._templates.speech.short_day(week.first_day))
+        title = gettext("Week of %(day)s") % {"day": self._templates.speech.short_day(week.first_day)}
         url = f"{self._masthead.url}{week.path[1:]}"
         html = str(self._digest(week)) or f"<p>{title}</p>"
         return Item(f"{url}#digest", title, url, self._masthead.title, at, at, html=html)
@@ -184,7 +184,9 @@ class Sections:
         return Markup(self._templates.text("digest.html", week=week, base=self._masthead.url))  # noqa: S704
 
     def _weekly_title(self) -> str:
-        return self._templates.speech.translations.gettext("{planet}, week by week").format(planet=self._masthead.title)
+        return self._templates.speech.translations.gettext("%(planet)s, week by week") % {
+            "planet": self._masthead.title
+        }
 
     def status(
         self, feeds_health: Sequence[FeedHealth], blogs: Sequence[Blog], pulse: Sequence[Count], now: datetime

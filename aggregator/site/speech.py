@@ -31,9 +31,15 @@ class Speech:
         self.translations = _translations(self._locale.language)
 
     @property
+    def spoken(self) -> str:
+        """The language of the planet's own words: its own, or English where there is no catalogue."""
+        is_known = self._locale.language == "en" or (CATALOGUES / f"{self._locale.language}.po").is_file()
+        return self.language if is_known else "en"
+
+    @property
     def is_from_right(self) -> bool:
         """Tell whether the language is written from right to left."""
-        return bool(self._locale.text_direction == "rtl")
+        return bool(self._locale.text_direction == "rtl") and self.spoken == self.language
 
     def day(self, instant: datetime) -> date:
         """Return the day on which an instant falls here."""

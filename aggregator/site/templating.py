@@ -90,7 +90,7 @@ class Templates:
         folders = [self.look.theme / "templates"] if self.look.theme else []
         environment = Environment(
             loader=FileSystemLoader([*folders, _HERE / "templates"]),
-            autoescape=lambda name: not (name or "").endswith(".txt"),
+            autoescape=lambda name: not (name or "").endswith(".txt"),  # noqa: S701 (text is no markup)
             undefined=StrictUndefined,
             finalize=_without_controls,
             keep_trailing_newline=True,

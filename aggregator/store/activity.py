@@ -94,8 +94,8 @@ def citations(database: Database, since: datetime, until: datetime, topic: int |
 
 
 _CITATIONS = f"""
-SELECT cited.url_key, cited.url, cited.words, feed_id, coalesce(nullif(feed.name, ''), nullif(feed.title, ''), feed.host),
-    shown_at
+SELECT cited.url_key, cited.url, cited.words, feed_id,
+    coalesce(nullif(feed.name, ''), nullif(feed.title, ''), feed.host), shown_at
 FROM entry JOIN cited ON cited.entry_id = entry.id JOIN feed ON feed.id = feed_id
 WHERE shown_at >= :since AND shown_at < :until AND {_SHOWN}
 """

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from aggregator.sameness import REMOVED, WITHDRAWN
-from aggregator.store import stale
+from aggregator.store import search, stale
 from aggregator.store.connection import to_text
 from aggregator.urls import canonical
 
@@ -147,6 +147,7 @@ def _is_shared(database: Database, url_key: str, id: int) -> bool:
 
 def erase(database: Database) -> None:
     """Leave nothing in the files of what was deleted. Outside of a transaction; it waits for readers to finish."""
+    search.erase(database)
     database.execute("VACUUM")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

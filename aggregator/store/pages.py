@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
+
+_POST = re.compile(r"posts/(\d{1,18})-")
 
 
 def digests(database: Database, paths: Iterable[str]) -> dict[str, bytes]:
@@ -22,12 +25,30 @@ def record(database: Database, changed: Mapping[str, bytes], gone: Iterable[str]
     """Note files that were written and removed, in a new generation; inside a transaction."""
     database.execute("UPDATE counter SET value = value + 1 WHERE name = 'generation'")
     current = generation(database)
+    gone = list(gone)
     rows = [*changed.items(), *((path, b"") for path in gone)]
     database.conn.executemany(
         "INSERT INTO page VALUES (?, ?, ?)"
         " ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, generation = excluded.generation",
         ((path, digest, current) for path, digest in rows),
     )
+    _forget_purged(database, gone)
+
+
+def _forget_purged(database: Database, gone: Iterable[str]) -> None:
+    """Forget even the names of the pages of posts that were purged: they are made of their titles."""
+    ids = {path: match[1] for path in gone if (match := _POST.match(path))}
+    purged = [
+        path for path, id in ids.items() if not database.execute("SELECT 1 FROM entry WHERE id = ?", [id]).fetchone()
+    ]
+    if purged:
+        database.conn.executemany("DELETE FROM page WHERE path = ?", ((path,) for path in purged))
+        set_note(database, "forgotten", str(forgotten(database) + 1))
+
+
+def forgotten(database: Database) -> int:
+    """Return how often pages were forgotten, so that nobody can be told which ones."""
+    return int(note(database, "forgotten") or 0)
 
 
 def generation(database: Database) -> int:
