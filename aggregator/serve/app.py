@@ -79,7 +79,7 @@ class App:
         self._gone = page_of("410.html", renderer.notice(*_REMOVED))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
         self._events = events
-        searching = Searching(planet.data, renderer, self._waking)
+        searching = Searching(planet.data, renderer, self._missing, self._waking)
         self._routes = Starlette(
             routes=[
                 Route("/xmlrpc", self._weblog_ping, methods=_ANY),

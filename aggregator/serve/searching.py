@@ -33,9 +33,10 @@ _TYPES = {"atom": "feed.atom", "rss": "feed.rss", "json": "feed.json"}
 class Searching:
     """Answers searches of one planet; each opens the database for itself, in a thread."""
 
-    def __init__(self, data: Path, renderer: Renderer, waking: Page) -> None:
+    def __init__(self, data: Path, renderer: Renderer, missing: Page, waking: Page) -> None:
         self._data = data
         self._renderer = renderer
+        self._missing = missing
         self._waking = waking
         self._turns = asyncio.Semaphore(AT_ONCE)
 
@@ -58,6 +59,8 @@ class Searching:
     async def feed(self, request: Request) -> Response:
         """Answer with what was found as a feed, newest first."""
         format = request.path_params["format"]
+        if format not in _TYPES:
+            return as_response(self._missing, 404)
         try:
             async with self._turns:
                 posts = await asyncio.to_thread(self._newest, _asked(request))

@@ -33,8 +33,8 @@ class Speech:
     @property
     def spoken(self) -> str:
         """The language of the planet's own words: its own, or English where there is no catalogue."""
-        is_known = self._locale.language == "en" or (CATALOGUES / f"{self._locale.language}.po").is_file()
-        return self.language if is_known else "en"
+        name = self.language.partition("-")[0].lower()
+        return self.language if name == "en" or (CATALOGUES / f"{name}.po").is_file() else "en"
 
     @property
     def is_from_right(self) -> bool:
