@@ -37,15 +37,18 @@ class Gathered:
 
 
 class Gathering:
-    """Reads the store for one renderer at one instant."""
+    """Reads the store for one renderer at one instant; `weeks` are kept from one instant to the next."""
 
-    def __init__(self, database: Database, renderer: Renderer, now: datetime) -> None:
+    def __init__(
+        self, database: Database, renderer: Renderer, now: datetime, weeks: dict[str, Week] | None = None
+    ) -> None:
         self._database = database
         self._renderer = renderer
         self._sections = renderer.sections
         self._look = renderer.look
         self._zone = renderer.templates.speech.zone
         self._now = now
+        self._weeks_known = {} if weeks is None else weeks  # as they were when their pages were made
         self._today = now.astimezone(self._zone).date()
 
     def section(self, kind: str, number: int) -> Gathered:
@@ -166,7 +169,7 @@ class Gathering:
 
     def _week(self, number: int) -> Gathered:
         name = _as_week(number)
-        week = self.week(name)
+        week = self._weeks_known[name] = self.week(name)
         if not week.posts and not week.thoughts:
             folder = f"weekly/{name}/"
             return Gathered(gone=store.pages.paths_under(self._database, folder))
@@ -178,7 +181,10 @@ class Gathering:
 
     def _weeks(self, _: int) -> Gathered:
         known = sorted(self._known_weeks(), reverse=True)
-        weeks = [self.week(number) for number in known[:WEEKS_TOLD]]
+        for number in known[:WEEKS_TOLD]:
+            if number not in self._weeks_known:
+                self._weeks_known[number] = self.week(number)
+        weeks = [self._weeks_known[number] for number in known[:WEEKS_TOLD]]
         return Gathered(self._sections.weeks(weeks, known[WEEKS_TOLD:]))
 
     def _known_weeks(self) -> list[str]:

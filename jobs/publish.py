@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Blog, Conversation, Post
+from aggregator.overview import Week
 from aggregator.site import Renderer, folder
 from aggregator.store.stale import Section, Spot, Stale
 from aggregator.threads import conversation
@@ -45,6 +46,7 @@ class Publisher:
         self._clock = clock
         self._rest_until = self._status_at = datetime.min.replace(tzinfo=UTC)
         self._blogs_at = clock()
+        self._weeks: dict[str, Week] = {}
 
     def publish(self, until: Callable[[], bool] = lambda: False) -> int:
         """Publish what is stale, or go on until told to stop; return how many files changed.
@@ -144,7 +146,7 @@ class Publisher:
                 store.stale.mark_sections(self._database, blogs)
 
     def _gathering(self) -> Gathering:
-        return Gathering(self._database, self._renderer, self._clock())
+        return Gathering(self._database, self._renderer, self._clock(), self._weeks)
 
     def _notice_new_templates(self) -> None:
         fingerprint = self._renderer.fingerprint

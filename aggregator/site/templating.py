@@ -47,6 +47,7 @@ class Templates:
         self.speech = Speech(look.masthead.language, look.masthead.timezone)
         self.static = _static(look.theme)
         self._environment = self._new_environment()
+        self._parts: dict[tuple[str, str], Markup] = {}
         # What every page depends on beside its values; when it changes, all are rendered again.
         self.fingerprint = self._fingerprint()
 
@@ -79,6 +80,12 @@ class Templates:
         """Tell whether pages and feeds hold the text of a post, and not only how it begins."""
         return (post.content or self.look.content) == "full" and bool(post.html)
 
+    def _part(self, template: str, here: str) -> Markup:
+        """What many pages share, rendered once; `here` is the part of the site that is open."""
+        if (template, here) not in self._parts:
+            self._parts[template, here] = Markup(self.text(template, here=here))  # noqa: S704 (a template's own)
+        return self._parts[template, here]
+
     def _prose(self, post: Post) -> Markup:
         gettext = self.speech.translations.gettext
         shown = prose.shown(
@@ -101,6 +108,7 @@ class Templates:
             root=urlsplit(self.look.masthead.url).path or "/",
             static=self._addresses(),
             speech=self.speech,
+            part=self._part,
             direction="rtl" if self.speech.is_from_right else "ltr",
         )
         for module in (words, charts):
