@@ -27,10 +27,11 @@ from jobs import equipment
 from jobs.publish import Publisher
 
 BLOGS = 100
-WORDS = (
-    "patient record downtime alarm nurse interface FHIR HL7 consent portal vendor clinic ward data quality exchange "
-    "model audit message standard hospital policy privacy workflow safety order result medication queue template"
-).split()
+WORDS = [
+    *("patient", "record", "downtime", "alarm", "nurse", "interface", "FHIR", "HL7", "consent", "portal", "vendor"),
+    *("clinic", "ward", "data", "quality", "exchange", "model", "audit", "message", "standard", "hospital", "policy"),
+    *("privacy", "workflow", "safety", "order", "result", "medication", "queue", "template"),
+]
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 

@@ -10,10 +10,11 @@ from sqlite_utils import Database
 
 from aggregator import diagnosis, store
 from aggregator.digest import first_day_of, most_cited, week_of
-from aggregator.model import Post
+from aggregator.model import Conversation, Post
 from aggregator.overview import Cited, Count, Discussed, Doctor, Front, Portrait, Return, Roundup, Topic, Week
 from aggregator.site import Renderer, topics_of
 from aggregator.store.stale import Section, Spot
+from aggregator.threads import conversation
 
 MOST_OF_A_MONTH = 1_000
 MOST_OF_A_BLOG = 20
@@ -23,9 +24,11 @@ WEEKS_TOLD = 8
 PULSE_DAYS = 30
 LONGEST_PULSE = timedelta(days=90)
 SILENCE = timedelta(days=180)
+# The newest of so many conversations that changed last are listed.
+MOST_TALKS, MOST_COMPARED = 30, 60
 MAP_SIZE = 10_000
 # What a section's page depends on beside its posts: rendered whenever any post changed.
-ALWAYS: tuple[Section, ...] = (("blogs", 0), ("weeks", 0), ("topics", 0), ("status", 0))
+ALWAYS: tuple[Section, ...] = (("talks", 0), ("blogs", 0), ("weeks", 0), ("topics", 0), ("status", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Gathering:
             "chapter": self._chapter, "month": self._month, "months": self._months, "week": self._week,
             "weeks": self._weeks, "blog": self._blog, "blogs": self._blogs, "topic": self._topic,
             "topics": self._topics, "map": self._map, "maps": self._maps, "status": self._status, "faces": self._faces,
+            "talks": self._conversations,
         }  # fmt: skip
         return gather[kind](number)
 
@@ -106,6 +110,21 @@ class Gathering:
             if path and store.pages.is_published(self._database, f"{path[1:]}index.html"):
                 found[post.id] = path
         return found
+
+    def talk(self, ids: Sequence[int]) -> Conversation | None:
+        """Gather the conversation of some posts, or None when they are none."""
+        if len(ids) < 2:
+            return None
+        answers = store.conversations.answers(self._database, ids)
+        return conversation(store.entries.by_ids(self._database, ids), answers)
+
+    def _conversations(self, _: int) -> Gathered:
+        names = store.pages.newest_under(self._database, "conversations/", MOST_COMPARED)
+        ids = [int(name.split("/")[1]) for name in names if name.count("/") == 2]
+        found = [self.talk(store.conversations.around(self._database, id)) for id in ids]
+        talks = [talk for talk in found if talk]
+        talks.sort(key=lambda talk: max((post.shown_at, post.id) for post in talk.posts), reverse=True)
+        return Gathered(self._sections.conversations(talks[:MOST_TALKS]))
 
     def _earlier(self, posts: Sequence[Post]) -> str:
         """Where the river goes on below these posts, as far as that page is there."""

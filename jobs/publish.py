@@ -15,11 +15,10 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.model import Blog, Conversation, Post
+from aggregator.model import Blog, Post
 from aggregator.overview import Week
 from aggregator.site import Renderer, folder
 from aggregator.store.stale import Section, Spot, Stale
-from aggregator.threads import conversation
 from jobs.gather import ALWAYS, Gathering
 
 log = logging.getLogger("planet.publish")
@@ -195,7 +194,7 @@ class Pages:
         files: dict[str, bytes] = {}
         blogs: dict[int, Blog] = {}
         for post in shown:
-            part_of = self._conversation(store.conversations.around(self._database, post.id))
+            part_of = self._gathering.talk(store.conversations.around(self._database, post.id))
             files |= self._renderer.post(post, thoughts.get(post.id, []), part_of, topics.get(post.id, []))
             blogs[post.blog.id] = post.blog
         for blog in blogs.values():
@@ -213,7 +212,7 @@ class Pages:
             posts = store.conversations.around(self._database, id)
             named |= {id, *posts}
             around -= set(posts)
-            if found := self._conversation(posts):
+            if found := self._gathering.talk(posts):
                 files |= self._renderer.conversation(found)
         names = store.pages.digests(self._database, (f"conversations/{id}/index.html" for id in named))
         return files, [name for name, digest in names.items() if digest and name not in files]
@@ -222,12 +221,6 @@ class Pages:
         """Return the front page, the feeds and what belongs to them."""
         thoughts = store.mentions.thoughts(self._database, [post.id for post in posts])
         return self._renderer.river(self._gathering.front(posts), thoughts, self._gathering.topics(posts))
-
-    def _conversation(self, ids: Sequence[int]) -> Conversation | None:
-        if len(ids) < 2:
-            return None
-        posts, answers = store.entries.by_ids(self._database, ids), store.conversations.answers(self._database, ids)
-        return conversation(posts, answers)
 
 
 def take_in(
