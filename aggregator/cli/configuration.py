@@ -24,6 +24,7 @@ def check(config_path: Path, fix: bool) -> None:
     from aggregator.config import load
 
     planet = load(config_path)
+    check_theme(planet)
     for key in planet.without_effect:
         click.echo(f"{config_path}: {key}: fine, but without effect in this version")
     moves = _moves(planet)
@@ -37,6 +38,14 @@ def check(config_path: Path, fix: bool) -> None:
     click.echo(
         f"{config_path}: fine; {counted(enabled, 'feed')}, {len(planet.subscriptions) - enabled} more not enabled"
     )
+
+
+def check_theme(planet: Planet) -> None:
+    """Read every template of the theme, if there is one. Raises: ThemeBroken."""
+    if planet.theme:
+        from jobs.equipment import renderer_for
+
+        renderer_for(planet).templates.check()
 
 
 def _moves(planet: Planet) -> list[Move]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator import clock
+from aggregator.cli.configuration import check_theme
 from aggregator.cli.options import config_option, plain_errors, port_options, stop_on_signal, verbose_option
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, 
     logs.begin()
     # Whatever would stop a half at its start is found out here, once and in one line.
     check_port(host, port)
+    check_theme(planet)
     with ExitStack() as stack:
         stack.enter_context(Lock(planet.data, "run"))
         for half in ("serve", "work"):

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
 from markupsafe import Markup
 
 from aggregator import __version__
@@ -94,10 +102,12 @@ class Templates:
         return Markup(shown)  # noqa: S704 (sanitised before it was stored)
 
     def _new_environment(self) -> Environment:
-        folders = [self.look.theme / "templates"] if self.look.theme else []
+        ours = FileSystemLoader(_HERE / "templates")
+        theirs = [FileSystemLoader(self.look.theme / "templates")] if self.look.theme else []
         environment = Environment(
-            loader=FileSystemLoader([*folders, _HERE / "templates"]),
-            autoescape=lambda name: not (name or "").endswith(".txt"),  # noqa: S701 (text is no markup)
+            # A theme's template may build on ours of the same name.
+            loader=ChoiceLoader([*theirs, ours, PrefixLoader({"planet": ours})]),
+            autoescape=_is_markup,  # noqa: S701 (text is no markup)
             undefined=StrictUndefined,
             finalize=_without_controls,
             keep_trailing_newline=True,
@@ -154,6 +164,11 @@ def _static(theme: Path | None) -> dict[str, bytes]:
             if path.is_file() and not path.name.startswith("."):
                 found[path.name] = path.read_bytes()
     return found
+
+
+def _is_markup(name: str | None) -> bool:
+    """Only texts for mails and titles are not."""
+    return not (name or "").endswith(".txt")
 
 
 def _without_controls(value: Any) -> Any:
