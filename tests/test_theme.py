@@ -45,7 +45,7 @@ def test_a_template_may_build_on_ours_of_the_same_name(tmp_path: Path) -> None:
         tmp_path,
         static__mine_css="p {}",
         templates__base_html='{% extends "planet/base.html" %}{% block theme %}'
-        "<link rel=\"stylesheet\" href=\"{{ static['mine.css'] }}\">{% endblock %}",
+        '<link rel="stylesheet" href="{{ static[\'mine.css\'] }}">{% endblock %}',
         templates__foot_html='{% include "planet/foot.html" %}<p>Ours.</p>',
     )
 
