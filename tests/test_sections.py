@@ -14,8 +14,9 @@ from PIL import Image
 from aggregator import store
 from jobs import equipment
 from jobs.faces import fetch_faces
+from jobs.gather import Gathering
 from jobs.portraits import portrait
-from jobs.publish import Publisher
+from jobs.publish import Publisher, take_in
 from tests.builders import NOON, entry, hours_ago, planet, stored
 from tests.farm import Farm, Reply, farm
 from tests.world import World, feed_at, files_of
@@ -190,6 +191,24 @@ def test_a_topic_follows_edits_and_removals(world: Worlds, web: Farm) -> None:
     here.publish()
 
     assert titles_of(here.page("topics/down-time/index.html")) == ["Other downtime"]
+
+
+def test_a_publisher_that_is_killed_midway_forgets_no_page(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Downtime", "x")), more=TOPICS)
+    here.poll()
+    here.publish()
+    [facts] = store.health.entries_at(here.database, f"{web.url}/1")
+    with store.transaction(here.database):
+        store.gone.remove(here.database, [facts.id], "removed at its source")
+    stale = store.stale.some(here.database, 10)
+    gathering = Gathering(here.database, equipment.renderer_for(here.planet), here.now)
+    with store.transaction(here.database):
+        take_in(here.database, gathering, stale.posts, stale.spots)
+
+    here.publish()  # by the one that comes after it
+
+    for name, content in files_of(here.planet.public).items():
+        assert b"Downtime" not in content, name
 
 
 def test_a_topic_lasts_from_its_first_day_to_its_last(world: Worlds, web: Farm) -> None:

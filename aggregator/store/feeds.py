@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from aggregator.cadence import LEASE
 from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
+from aggregator.overview import Census
 from aggregator.store import gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
@@ -259,6 +260,17 @@ def blogs(database: Database) -> list[Blog]:
     """Return all blogs of the configuration, by name."""
     rows = database.query(f"SELECT {BLOG_COLUMNS} FROM feed WHERE removed_at IS NULL")
     return sorted((blog_of(row) for row in rows), key=lambda blog: blog.name.casefold())
+
+
+def census(database: Database) -> Census:
+    """Return how many blogs there are."""
+    return Census(*database.execute(_CENSUS).fetchone())
+
+
+_CENSUS = """
+SELECT count(*), coalesce(sum(enabled), 0), coalesce(sum(enabled AND failures > 0), 0) FROM feed
+WHERE removed_at IS NULL
+"""
 
 
 def slug_of(database: Database, id: int) -> str:
