@@ -335,6 +335,20 @@ def test_a_blogs_page_says_why_its_feed_cannot_be_read(world: Worlds, web: Farm)
     assert "is-failing" in here.page("status/index.html")
 
 
+def test_a_blog_without_posts_is_listed_as_soon_as_it_is_configured(world: Worlds, web: Farm, tmp_path: Path) -> None:
+    address = feed_at(web, ("/1", "One", "x"))
+    here = world(address)
+    here.poll()
+    here.publish()
+
+    here.configure(planet(tmp_path, [address, '\n[[feeds]]\nurl = "http://127.0.0.1:9/feed"\nname = "The new one"\n']))
+    here.publish()
+
+    assert "The new one" in here.page("blogs/index.html")
+    assert "The new one" in here.page("opml.xml")
+    assert "The new one" in here.page("status/index.html")
+
+
 def test_a_blog_that_leaves_takes_its_pages_with_it(world: Worlds, web: Farm, other: Farm, tmp_path: Path) -> None:
     one, two = feed_at(web, ("/1", "One", "x")), feed_at(other, ("/2", "Two", "x"))
     here = world(one, two)

@@ -19,6 +19,8 @@ from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, is_under, slug
 from aggregator.whereabouts import Known, renamed
 
+# Where the names of blogs and how they are doing are listed.
+_LISTS: tuple[stale.Section, ...] = (("blogs", 0), ("status", 0))
 _Settings = dict[int, tuple[Any, ...]]
 
 
@@ -45,6 +47,7 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
             stale.mark_posts_of(database, id)
         if changed:
             stale.mark_river(database)
+            stale.mark_sections(database, _LISTS)
         ids = {url: id for id, url in database.execute("SELECT id, url FROM feed").fetchall()}
     sifted = {subscription.url: ids[subscription.url] for subscription in subscriptions}
     return {url: id for url, id in sifted.items() if id in before and before[id][-2:] != after[id][-2:]}
@@ -175,7 +178,7 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
     was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
     if was_failing and bool(was_failing[0]) != (state.failures > 0):
         stale.mark_river(database)
-        stale.mark_sections(database, [("blogs", 0), ("status", 0)])
+        stale.mark_sections(database, _LISTS)
     where = state.where
     database.execute(
         _RECORD,
@@ -254,6 +257,7 @@ def record_title(database: Database, id: int, title: str, home: str) -> None:
     if changed.rowcount:
         stale.mark_posts_of(database, id)
         stale.mark_river(database)
+        stale.mark_sections(database, _LISTS)
 
 
 def blogs(database: Database) -> list[Blog]:
