@@ -121,11 +121,12 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """What a blog's author wants to know of its feed; `why` says of each entry why it is or isn't shown."""
+    """What a blog's author wants to know of its feed: of each entry why it is or isn't shown, and what to mend."""
 
     health: FeedHealth
     polls: tuple[Poll, ...]
     entries: tuple[tuple[EntryFacts, str], ...]
+    advice: tuple[str, ...]
     seen_at: datetime
 
 
