@@ -8,6 +8,7 @@ PlanetError
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
 ├── NothingKnown      a command names what isn't there
+├── NothingToImport   a file holds no feeds that can be read
 ├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
 └── ChildStopped      a child process was ended by its limits, or died
@@ -77,3 +78,7 @@ class NothingKnown(PlanetError):
 
 class NoVerdict(PlanetError):
     """A child process could not do its work, and its input is not to blame: try again later."""
+
+
+class NothingToImport(PlanetError):
+    """A file holds no list of feeds that can be read; the message says why."""

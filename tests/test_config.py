@@ -165,7 +165,7 @@ def test_a_document_of_another_shape_is_a_list_of_mistakes(text: str) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigBroken, match="name another one with --config"):
+    with pytest.raises(ConfigBroken, match="planet init writes one, --config names another"):
         load(tmp_path / "none.toml")
 
 

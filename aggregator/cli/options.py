@@ -88,3 +88,17 @@ def stop_on_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def is_at_work(planet: Planet) -> bool:
+    """Tell whether a planet is at work on this data folder."""
+    from aggregator.errors import AlreadyAtWork
+    from aggregator.processes import Lock
+
+    if not planet.data.exists():
+        return False
+    try:
+        with Lock(planet.data, "work"):
+            return False
+    except AlreadyAtWork:
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from aggregator.config.sections import (
     PollSection,
     WorkersSection,
 )
+from aggregator.config.statements import Location
 from aggregator.errors import ConfigBroken
 from aggregator.model import Masthead, Subscription
 
@@ -100,13 +102,28 @@ def load(path: Path) -> Planet:
 
     Raises: ConfigBroken with a line for every mistake.
     """
+    return parse(read(path), path)
+
+
+def read(path: Path) -> str:
+    """Return the text of a configuration. Raises: ConfigBroken."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigBroken([f"{path}: there is no such file; name another one with --config"]) from None
+        words = f"{path}: there is no such file; planet init writes one, --config names another"
+        raise ConfigBroken([words]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigBroken([f"{path}: it can't be read: {error}"]) from error
-    return parse(text, path)
+
+
+def draft(text: str, path: Path) -> Planet:
+    """Validate the text of a configuration that may have no feeds yet.
+
+    Raises: ConfigBroken with a line for every mistake.
+    """
+    if re.search(r"^\s*\[\[\s*feeds\s*\]\]|^\s*feeds\s*=", text, re.MULTILINE):
+        return parse(text, path)
+    return replace(parse(f'{text}\n[[feeds]]\nurl = "https://feed.invalid/"\n', path), subscriptions=())
 
 
 def parse(text: str, path: Path) -> Planet:
@@ -118,7 +135,7 @@ def parse(text: str, path: Path) -> Planet:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigBroken([mistakes.syntax(path, error)]) from error
-    found: list[tuple[mistakes.Location, str]] = []
+    found: list[tuple[Location, str]] = []
     file = None
     try:
         file = File.model_validate(document)

@@ -8,7 +8,16 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    WithJsonSchema,
+    model_validator,
+)
 
 from aggregator.filters import Filter
 from aggregator.model import Subscription
@@ -81,8 +90,10 @@ def _wanted(value: str) -> str:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+DURATION_SCHEMA = {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["30s", "15m", "1h", "2 days"]}
+SIZE_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
+Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0), WithJsonSchema(SIZE_SCHEMA)]
 WebUrl = Annotated[str, AfterValidator(_web)]
 WebUrlOrNothing = Annotated[str, AfterValidator(_web_or_nothing)]
 Network = Annotated[str, AfterValidator(_network)]
