@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,43 +40,55 @@ class Proposal:
     address: str = ""
 
 
+def of_moves(moves: Sequence[tuple[str, str, str]], configured: Mapping[str, str]) -> Iterator[Proposal]:
+    """Say the same of what polls have found: (url, address, "moved" or "found"); `configured` is canonical to url."""
+    owners = dict(configured)
+    for url, address, why in moves:
+        twin = owners.get(canonical(address), url)
+        if twin != url:  # written into the file, it would be there twice
+            yield Proposal(url, "twice", f"leads to the same feed as {twin}; remove one of the two")
+        else:
+            owners[canonical(address)] = url
+            words = f"has moved to {address}" if why == "moved" else f"is a web page; its feed is {address}"
+            yield Proposal(url, "moved" if why == "moved" else "page", words, "move", address)
+
+
 def propose(seen: Sequence[Seen], *, long_dead: Collection[str] = ()) -> Iterator[Proposal]:
     """Say for each feed that isn't as it should be what to do; `long_dead` are urls that have failed for two weeks."""
-    owners: dict[str, str] = {}
-    for one in seen:
+    by_address: dict[str, str] = {}
+    by_entries: dict[tuple[str, ...], str] = {}
+    # Of two that lead to one address the one that is there already stays.
+    for one in sorted(seen, key=lambda one: canonical(one.url) != canonical(one.ends_at)):
         if one.problem:
             yield _trouble(one, is_long_dead=one.url in long_dead)
-            continue
-        twin = next((owners[key] for key in _identities(one) if key in owners), "")
-        owners |= dict.fromkeys(_identities(one), one.url)
-        if twin:
-            words = f"it brings the same as {twin}; keep one of the two"
-            yield Proposal(one.url, "twice", words, "remove")
-        elif moved := _moved(one):
-            yield moved
-
-
-def _identities(one: Seen) -> list[str]:
-    return [canonical(one.ends_at or one.url), "\n".join(one.guids)] if one.guids else [canonical(one.ends_at)]
+        elif twin := by_address.get(canonical(one.ends_at)):
+            yield Proposal(one.url, "twice", f"leads to the same feed as {twin}", "remove")
+        elif one.guids and (twin := by_entries.get(one.guids)):
+            yield Proposal(one.url, "twice", f"brings the same entries as {twin}; remove one of the two")
+        else:
+            by_address[canonical(one.ends_at)] = one.url
+            by_entries[one.guids] = one.url
+            if moved := _moved(one):
+                yield moved
 
 
 def _trouble(one: Seen, *, is_long_dead: bool) -> Proposal:
     if one.status == GONE:
-        return Proposal(one.url, "dead", f"{one.problem}; --fix disables it, planet remove takes it out", "disable")
+        return Proposal(one.url, "dead", f"is gone for good: {one.problem}", "disable")
     if is_long_dead:
-        words = f"{one.problem}, and it has not been read for two weeks; --fix disables it, planet remove takes it out"
+        words = f"has not worked for two weeks: {one.problem}"
         return Proposal(one.url, "dead", words, "disable")
-    return Proposal(one.url, "trouble", f"{one.problem}; look at the blog, it may be there again tomorrow")
+    return Proposal(one.url, "trouble", f"does not work now: {one.problem}")
 
 
 def _moved(one: Seen) -> Proposal | None:
     if one.is_page:
-        return Proposal(one.url, "page", f"it is a web page; its feed is {one.address}", "move", one.address)
+        return Proposal(one.url, "page", f"is a web page; its feed is {one.address}", "move", one.address)
     if one.address != one.url and canonical(one.address) != canonical(one.url):
-        return Proposal(one.url, "moved", f"it has moved to {one.address}", "move", one.address)
+        return Proposal(one.url, "moved", f"has moved to {one.address}", "move", one.address)
     if one.address.startswith("https:") and one.url.startswith("http:"):
-        return Proposal(one.url, "insecure", f"it has moved to {one.address}", "move", one.address)
+        return Proposal(one.url, "insecure", f"has moved to {one.address}", "move", one.address)
     if one.secure:
-        words = f"it can be read without anybody listening, at {one.secure}"
+        words = f"brings the same by https: {one.secure}"
         return Proposal(one.url, "insecure", words, "move", one.secure)
     return None

@@ -12,6 +12,7 @@ from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdi
 from aggregator.feeds.description import Description, examine
 from aggregator.model import DueFeed, PollState, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
+from aggregator.proposals import Seen
 from jobs import search
 from jobs.children import Children, result
 from jobs.outcomes import Terms, reason, request
@@ -78,6 +79,28 @@ def probe(
     yield from _read(reading, pages, wait_for_all=True)
     for url, answer, named in pages:
         yield _found_from(engine, children, terms, url, answer, named, now)
+
+
+def seen(probes: Sequence[Probe], secure: Sequence[Probe]) -> list[Seen]:
+    """Return what was found, as it is judged; `secure` are probes of the same feeds by https."""
+    private = {one.url: one.reading.guids for one in secure if one.reading and not one.page}
+    found = []
+    for one in probes:
+        guids = one.reading.guids if one.reading else ()
+        by_https = one.url.replace("http://", "https://", 1)
+        found.append(
+            Seen(
+                url=one.url,
+                problem=one.problem,
+                status=one.status,
+                address=one.address,
+                is_page=bool(one.page),
+                ends_at=one.answer.url if one.answer else one.url,
+                guids=guids,
+                secure=by_https if guids and private.get(by_https) == guids else "",
+            )
+        )
+    return found
 
 
 def _examine(children: Children, answer: Answer, terms: Terms) -> Future[tuple[Reading, Description]]:

@@ -56,6 +56,13 @@ def with_addresses(text: str, addresses: Mapping[str, str]) -> str:
     return tomlkit.dumps(document)
 
 
+def disabled(text: str, url: str) -> str:
+    """Let a feed be known, and polled no more. Raises: KeyError when there is none."""
+    document: Any = tomlkit.parse(text)
+    document["feeds"][_index(text, url)]["enabled"] = False
+    return tomlkit.dumps(document)
+
+
 def difference(path: Path, before: str, after: str) -> Iterator[str]:
     """Yield the lines of the difference between two texts of a file."""
     yield from difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
 from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Status
-from aggregator.store.connection import an_instant, to_instant
+from aggregator.store.connection import an_instant, to_instant, to_text
 from aggregator.urls import canonical
 
 
@@ -91,6 +92,14 @@ def moves(database: Database) -> list[Move]:
         "SELECT url, address, address_why FROM feed WHERE address <> '' AND removed_at IS NULL ORDER BY url"
     ).fetchall()
     return [Move(*row) for row in rows]
+
+
+def failing_since(database: Database, since: datetime) -> list[str]:
+    """Return the feeds of the configuration that have not been read since then, or longer."""
+    rows = database.execute(
+        "SELECT url FROM feed WHERE failing_since <= ? AND removed_at IS NULL", [to_text(since)]
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def entries_at(database: Database, url: str) -> list[EntryFacts]:
