@@ -500,3 +500,11 @@ class PollSummary:
     new_entries: int = 0
     updated_entries: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A sign of life of the jobs half; `troubles` are what its jobs can't do at the moment, each in words."""
+
+    at: datetime
+    troubles: tuple[str, ...] = ()

@@ -77,9 +77,13 @@ def opened(planet: Planet) -> Iterator[Database]:
         database.close()
 
 
-def verbose_option(command: F) -> F:
-    """Give a command --verbose."""
-    return click.option("-v", "--verbose", is_flag=True, help="Log unchanged feeds and refused pings, too.")(command)
+def log_options(command: F) -> F:
+    """Give a command --verbose and --log."""
+    kind = click.option(
+        "--log", "log_as", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to log."
+    )
+    verbose = click.option("-v", "--verbose", is_flag=True, help="Log unchanged feeds and refused pings, too.")
+    return verbose(kind(command))
 
 
 def stop_on_signal() -> threading.Event:

@@ -68,6 +68,7 @@ class ConfigFile:
     def __init__(self, path: Path) -> None:
         """Read it. Raises: ConfigBroken."""
         self.path = path
+        self.mistakes: tuple[str, ...] = ()
         self._seen = _stamp(path)
         self.current = load(path)
 
@@ -78,15 +79,30 @@ class ConfigFile:
     def refresh(self) -> bool:
         """Read the file again if it has changed; tell whether a new configuration is in effect.
 
-        Raises: ConfigBroken, once for each broken edit; `current` stays as it is.
+        Raises: ConfigBroken, once for each broken edit; `current` stays as it is, and `mistakes` are what is wrong.
         """
         stamp = _stamp(self.path)
         if stamp == self._seen:
             return False
         self._seen = stamp
+        try:
+            fresh = load(self.path)
+        except ConfigBroken as error:
+            self.mistakes = tuple(error.problems)
+            raise
         # The data folder is locked by whoever runs on it: another one takes effect at the next start.
-        self.current = replace(load(self.path), data=self.current.data)
+        self.current, self.mistakes = replace(fresh, data=self.current.data), ()
         return True
+
+
+def data_of(path: Path) -> Path:
+    """Return the data folder of a configuration as far as it can be read, broken or not."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    match = re.search(r"""^\s*data\s*=\s*(["'])(.+?)\1""", text, re.MULTILINE)
+    return (path.parent / (match[2] if match else "data")).resolve()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

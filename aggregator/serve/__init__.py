@@ -91,7 +91,8 @@ class _WebHalf:
 
     def _take_on(self, planet: Planet) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
-        self._app = App(planet, self._pages, self._intake, renderer_for(planet), self._clock)
+        renderer = renderer_for(planet)
+        self._app = App(planet, self._pages, self._intake, renderer, self._clock, lambda: self._config.mistakes)
 
     def _rules(self) -> Rules:
         planet = self._config.current

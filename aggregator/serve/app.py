@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
-from aggregator.serve import ping_test
+from aggregator.serve import health, ping_test
 from aggregator.serve.client import address_of
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
@@ -55,13 +55,20 @@ class App:
     """Serves one planet."""
 
     def __init__(
-        self, planet: Planet, pages: Pages, intake: Intake, renderer: Renderer, clock: Callable[[], datetime]
+        self,
+        planet: Planet,
+        pages: Pages,
+        intake: Intake,
+        renderer: Renderer,
+        clock: Callable[[], datetime],
+        mistakes: Callable[[], Sequence[str]],
     ) -> None:
         self._data = planet.data
         self._pages = pages
         self._intake = intake
         self._renderer = renderer
         self._clock = clock
+        self._mistakes = mistakes
         self._url = planet.masthead.url
         self._root = urlsplit(self._url).path
         self._proxies = planet.network.proxies
@@ -77,6 +84,7 @@ class App:
                 Route("/test-ping", self._test_ping, methods=["GET", "POST"]),
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
+                Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
             ]
         )
@@ -222,11 +230,16 @@ class App:
         return _as_response(page_of("feed.atom", feed), 200)
 
     async def _healthz(self, _request: Request) -> Response:
+        reasons = await asyncio.to_thread(health.report, self._data, self._mistakes(), self._clock())
+        said = {"status": "failing", "reasons": reasons} if reasons else {"status": "ok"}
+        return JSONResponse(said, status_code=503 if reasons else 200, headers=_NO_STORE)
+
+    async def _metrics(self, _request: Request) -> Response:
         try:
-            await asyncio.to_thread(self._find_mention, "")
-        except StoreFailed as error:
-            return JSONResponse({"status": "failing", "reasons": [error.reason]}, status_code=503)
-        return JSONResponse({"status": "ok"})
+            text = await asyncio.to_thread(health.metrics, self._data, self._mistakes(), self._clock())
+        except StoreFailed:
+            return _later()
+        return Response(text, headers={"Content-Type": health.CONTENT_TYPE, **_NO_STORE})
 
     async def _else(self, request: Request) -> Response:
         path = request.path_params["path"]

@@ -34,6 +34,12 @@ def m004_numbers_that_stay(database: Database) -> None:
     _run(database, _NUMBERS)
 
 
+@migrations()
+def m006_operators(database: Database) -> None:
+    """What the jobs count, and what operators have been told already."""
+    _run(database, _OPERATORS)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
@@ -296,4 +302,19 @@ CREATE INDEX linkback_shown ON linkback (entry_id, received_at) WHERE status = '
 CREATE INDEX linkback_of_member ON linkback (feed_id) WHERE feed_id IS NOT NULL;
 CREATE INDEX linkback_to_recheck ON linkback (recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX entry_guid ON entry (guid);
+"""
+
+_OPERATORS = """
+CREATE TABLE metric (
+    name          TEXT NOT NULL,
+    label         TEXT NOT NULL,            -- an outcome, a status, the bound of a bucket; empty: none
+    value         REAL NOT NULL,            -- since the planet began
+    PRIMARY KEY (name, label)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE told (
+    what          TEXT NOT NULL,            -- 'broken', 'moved' …
+    about         TEXT NOT NULL,            -- a feed's url, or what waits
+    at            TEXT NOT NULL,
+    PRIMARY KEY (what, about)
+) STRICT, WITHOUT ROWID;
 """
