@@ -8,6 +8,7 @@ PlanetError
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
 ├── NothingKnown      a command names what isn't there
+├── BackupUnusable    a file is no backup, or a damaged one
 ├── NothingToImport   a file holds no feeds that can be read
 ├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
@@ -82,3 +83,7 @@ class NoVerdict(PlanetError):
 
 class NothingToImport(PlanetError):
     """A file holds no list of feeds that can be read; the message says why."""
+
+
+class BackupUnusable(PlanetError):
+    """A file can't be restored: it is no planet's database, or it is damaged."""

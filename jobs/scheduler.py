@@ -25,6 +25,7 @@ from jobs.link import Linking
 from jobs.poll import Sweep
 from jobs.publish import publish
 from jobs.recheck import recheck
+from jobs.tidy import tidy
 from jobs.verify import Pace, Verification, forget_blocked
 
 log = logging.getLogger("planet.work")
@@ -51,6 +52,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("publish", 0.5, hands.publish, config, stop, clock),
         _Job("comments", 30.0, hands.comments, config, stop, clock),
         _Job("recheck", 60.0, hands.recheck, config, stop, clock),
+        _Job("tidy", 60.0, hands.tidy, config, stop, clock),
     ]
     jobs.append(_Job("pulse", PULSE_EVERY, _pulse_of(jobs, clock), config, stop, clock))
     scheduler = BackgroundScheduler(
@@ -139,6 +141,9 @@ class _Hands:
     def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine = stack.enter_context(equipment.verifier_for(planet))
         return lambda: recheck(database, engine, self.clock, self.stop.is_set)
+
+    def tidy(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        return lambda: tidy(database, planet.keep.entries, self.clock(), self.stop.is_set)
 
     def _notice_edits(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +81,24 @@ def test_figures_and_json_log_of_a_planet_at_work(running: Callable[..., Running
     assert figures.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert 'planet_polls_total{outcome="read"} 1.0' in figures.text
     assert "planet_publishes_total" in figures.text
+
+
+def test_permalinks_of_a_planet_that_has_moved_lead_to_where_they_are_now(running: Callable[..., Running]) -> None:
+    here = running()
+    eventually(here.has("Question"))
+    page = re.search(r'href="/(posts/[^"#]+)"', here.get().text)
+    assert page is not None
+    text = here.config.read_text("utf-8")
+    here.config.write_text(text.replace(here.url, f"{here.url}planet/"), "utf-8")
+    eventually(here.has("Question", f"planet/{page[1]}"))
+    here.config.write_text(text, "utf-8")
+    eventually(lambda: here.get(f"planet/{page[1]}").history)
+
+    answer = requests.get(f"{here.url}planet/{page[1]}", allow_redirects=False, timeout=5)
+
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == f"{here.url}{page[1]}"
+    assert here.get("planet/no-such-page/").status_code == 404
 
 
 def test_work_logs_json_when_asked_to(tmp_path: Path, web: Farm) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import configuration, feeds, health, mentions, purge, running, sending, subscribing
+from aggregator.cli import configuration, feeds, health, keeping, mentions, purge, running, sending, subscribing
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,6 +30,9 @@ for command in (
     health.explain,
     health.release,
     purge.purge,
+    keeping.backup,
+    keeping.restore,
+    keeping.compact,
     mentions.mentions,
     sending.ping,
     running.demo,

@@ -29,7 +29,7 @@ from aggregator.model import Masthead, Subscription
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
         ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
-        ("keep", "entries"), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
+        ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
         ("feeds", "face"),
     }
 )  # fmt: skip

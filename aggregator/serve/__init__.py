@@ -73,7 +73,7 @@ class _WebHalf:
         self._database = store.open_store(config.current.data)
         # Before the first page is read: whatever is published from now on is noticed.
         self._seen = store.pages.generation(self._database)
-        self._take_on(config.current)
+        self._take_on(config.current, self._formers(config.current))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
@@ -89,10 +89,17 @@ class _WebHalf:
         self._intake.close()
         self._database.close()
 
-    def _take_on(self, planet: Planet) -> None:
+    def _formers(self, planet: Planet) -> list[str]:
+        with store.transaction(self._database):
+            return store.pages.former_addresses(self._database, planet.masthead.url)
+
+    def _take_on(self, planet: Planet, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
         renderer = renderer_for(planet)
-        self._app = App(planet, self._pages, self._intake, renderer, self._clock, lambda: self._config.mistakes)
+        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._mistakes, formers)
+
+    def _mistakes(self) -> tuple[str, ...]:
+        return self._config.mistakes
 
     def _rules(self) -> Rules:
         planet = self._config.current
@@ -130,7 +137,8 @@ class _WebHalf:
                 self._loop.call_soon_threadsafe(self._drop, changed)
                 self._seen = latest
         if self._config.refresh():
-            self._loop.call_soon_threadsafe(self._take_on, self._config.current)
+            planet = self._config.current
+            self._loop.call_soon_threadsafe(self._take_on, planet, self._formers(planet))
 
     def _drop(self, changed: list[str]) -> None:
         self._pages.drop(changed)

@@ -62,6 +62,7 @@ class App:
         renderer: Renderer,
         clock: Callable[[], datetime],
         mistakes: Callable[[], Sequence[str]],
+        formers: Sequence[str] = (),
     ) -> None:
         self._data = planet.data
         self._pages = pages
@@ -69,6 +70,7 @@ class App:
         self._renderer = renderer
         self._clock = clock
         self._mistakes = mistakes
+        self._former_roots = [urlsplit(former).path for former in formers]
         self._url = planet.masthead.url
         self._root = urlsplit(self._url).path
         self._proxies = planet.network.proxies
@@ -257,7 +259,17 @@ class App:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
             return _unavailable(self._waking)
+        if moved := self._under_former(path):
+            return RedirectResponse(f"{self._url}{moved}", status_code=301)
         return _as_response(self._missing, 404)
+
+    def _under_former(self, path: str) -> str:
+        """The path of a page that is asked for below an address that the planet had before, or ""."""
+        for root in self._former_roots:
+            rest = f"/{path}".removeprefix(root)
+            if rest != f"/{path}" and self._pages.find(rest) is not None:
+                return rest
+        return ""
 
     async def _whole_conversation(self, id: int) -> str:
         """The path of the conversation that a post is part of, by whichever of its posts it is named; or ""."""

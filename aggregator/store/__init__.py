@@ -1,6 +1,7 @@
 """The door down: the only package that speaks SQL. One module per noun, one function per verb."""
 
 from aggregator.store import (
+    backup,
     blocks,
     comments,
     conversations,
@@ -23,6 +24,7 @@ from aggregator.store.connection import FILE_NAME, named_errors, open_store, tra
 
 __all__ = [
     "FILE_NAME",
+    "backup",
     "blocks",
     "comments",
     "conversations",

@@ -311,6 +311,7 @@ CREATE TABLE metric (
     value         REAL NOT NULL,            -- since the planet began
     PRIMARY KEY (name, label)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX entry_to_expire ON entry (shown_at) WHERE hidden <> 'older than [keep] entries in feeds.toml';
 CREATE TABLE told (
     what          TEXT NOT NULL,            -- 'broken', 'moved' …
     about         TEXT NOT NULL,            -- a feed's url, or what waits
