@@ -7,6 +7,8 @@ PlanetError
 ├── StoreFailed       the database can't be read or written
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
+├── MailFailed        the mail server didn't take a mail
+├── NoticeFailed      the operator could not be told
 ├── NothingKnown      a command names what isn't there
 ├── BackupUnusable    a file is no backup, or a damaged one
 ├── NothingToImport   a file holds no feeds that can be read
@@ -87,3 +89,11 @@ class NothingToImport(PlanetError):
 
 class BackupUnusable(PlanetError):
     """A file can't be restored: it is no planet's database, or it is damaged."""
+
+
+class MailFailed(PlanetError):
+    """The operator's mail server can't be reached, or doesn't take a mail."""
+
+
+class NoticeFailed(PlanetError):
+    """The operator could not be told something; it is tried again."""

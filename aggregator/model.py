@@ -508,3 +508,12 @@ class Pulse:
 
     at: datetime
     troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that an operator is told once: what happened, to what, and what to do."""
+
+    what: Literal["broken", "moved", "quarantined", "retired", "waiting", "test"]
+    about: str
+    words: str

@@ -22,6 +22,7 @@ from jobs import equipment
 from jobs.children import Children
 from jobs.comments import poll_comments
 from jobs.link import Linking
+from jobs.notify import channels, notify
 from jobs.poll import Sweep
 from jobs.publish import publish
 from jobs.recheck import recheck
@@ -52,6 +53,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("publish", 0.5, hands.publish, config, stop, clock),
         _Job("comments", 30.0, hands.comments, config, stop, clock),
         _Job("recheck", 60.0, hands.recheck, config, stop, clock),
+        _Job("notify", 60.0, hands.notify, config, stop, clock),
         _Job("tidy", 60.0, hands.tidy, config, stop, clock),
     ]
     jobs.append(_Job("pulse", PULSE_EVERY, _pulse_of(jobs, clock), config, stop, clock))
@@ -141,6 +143,10 @@ class _Hands:
     def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine = stack.enter_context(equipment.verifier_for(planet))
         return lambda: recheck(database, engine, self.clock, self.stop.is_set)
+
+    def notify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        ways = channels(planet, stack.enter_context(equipment.engine_for(planet)))
+        return lambda: notify(database, ways, self.clock()) if ways else None
 
     def tidy(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
         return lambda: tidy(database, planet.keep.entries, self.clock(), self.stop.is_set)

@@ -5,7 +5,18 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import configuration, feeds, health, keeping, mentions, purge, running, sending, subscribing
+from aggregator.cli import (
+    configuration,
+    feeds,
+    health,
+    keeping,
+    mentions,
+    notifying,
+    purge,
+    running,
+    sending,
+    subscribing,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,6 +40,7 @@ for command in (
     health.status,
     health.explain,
     health.release,
+    notifying.notify,
     purge.purge,
     keeping.backup,
     keeping.restore,

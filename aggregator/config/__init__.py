@@ -17,8 +17,10 @@ from aggregator.config.sections import (
     KeepSection,
     LinkbacksSection,
     NetworkSection,
+    NotifySection,
     PageSection,
     PollSection,
+    SmtpSection,
     WorkersSection,
 )
 from aggregator.config.statements import Location
@@ -29,7 +31,7 @@ from aggregator.model import Masthead, Subscription
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
         ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
-        ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
+        ("workers", "dask"), ("newsletter",), ("topics",),
         ("feeds", "face"),
     }
 )  # fmt: skip
@@ -48,6 +50,8 @@ class Planet:
     network: NetworkSection
     keep: KeepSection
     workers: WorkersSection
+    notify: NotifySection
+    smtp: SmtpSection | None
     subscriptions: tuple[Subscription, ...]
     without_effect: tuple[str, ...] = ()
 
@@ -157,7 +161,7 @@ def parse(text: str, path: Path) -> Planet:
         file = File.model_validate(document)
     except ValidationError as error:
         found += [(item["loc"], mistakes.in_words(dict(item))) for item in error.errors()]
-    found += mistakes.twice(document)
+    found += [*mistakes.twice(document), *mistakes.lacking(document)]
     if found or file is None:
         raise ConfigBroken(mistakes.located(text, path, found))
     return _planet(file, path, _without_effect(document))
@@ -182,6 +186,8 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         network=file.network,
         keep=file.keep,
         workers=file.workers,
+        notify=file.notify,
+        smtp=file.smtp,
         subscriptions=tuple(feed.subscription() for feed in file.feeds),
         without_effect=without_effect,
     )

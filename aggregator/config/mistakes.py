@@ -33,6 +33,13 @@ def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
             seen[key] = index
 
 
+def lacking(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
+    """Find keys that do nothing without others."""
+    notify = document.get("notify")
+    if isinstance(notify, dict) and notify.get("mail") and not document.get("smtp"):
+        yield ("notify", "mail"), "mail needs a server: add [smtp] with its host"
+
+
 def in_words(error: dict[str, Any]) -> str:
     """Say what a validation error means to an operator."""
     kind, context = error["type"], error.get("ctx", {})

@@ -27,6 +27,7 @@ _DURATION = re.compile(
     r"(\d{1,9}(?:\.\d{1,9})?)\s*(seconds?|s|minutes?|min|m|hours?|h|days?|d|weeks?|w|months?|years?|y)"
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
+_MAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(B|kB|KB|MB|GB)?")
 _SIZES = {None: 1, "B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
@@ -85,6 +86,12 @@ def _network(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    if value and not _MAIL.fullmatch(value):
+        raise ValueError("write one mail address, like you@example.org")
+    return value
+
+
 def _wanted(value: str) -> str:
     Filter.of(value)
     return value
@@ -98,6 +105,7 @@ WebUrl = Annotated[str, AfterValidator(_web)]
 WebUrlOrNothing = Annotated[str, AfterValidator(_web_or_nothing)]
 Network = Annotated[str, AfterValidator(_network)]
 Wanted = Annotated[str, AfterValidator(_wanted)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -182,7 +190,7 @@ class WorkersSection(_Section):
 class NotifySection(_Section):
     """Who is told when something breaks."""
 
-    mail: str = ""
+    mail: MailAddress = ""
     webhook: WebUrlOrNothing = ""
 
 
@@ -252,7 +260,7 @@ class File(_Section):
     network: NetworkSection = NetworkSection()
     keep: KeepSection = KeepSection()
     workers: WorkersSection = WorkersSection()
-    notify: NotifySection | None = None
+    notify: NotifySection = NotifySection()
     newsletter: NewsletterSection | None = None
     smtp: SmtpSection | None = None
     topics: list[TopicSection] = []

@@ -313,9 +313,10 @@ CREATE TABLE metric (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entry_to_expire ON entry (shown_at) WHERE hidden <> 'older than [keep] entries in feeds.toml';
 CREATE TABLE told (
+    channel       TEXT NOT NULL,            -- 'mail' or 'webhook'
     what          TEXT NOT NULL,            -- 'broken', 'moved' …
-    about         TEXT NOT NULL,            -- a feed's url, or what waits
+    about         TEXT NOT NULL,            -- a feed's url; empty: linkbacks that wait
     at            TEXT NOT NULL,
-    PRIMARY KEY (what, about)
+    PRIMARY KEY (channel, what, about)
 ) STRICT, WITHOUT ROWID;
 """
