@@ -33,6 +33,7 @@ _COLOURS = {"healthy": "green", "failing": "red", "quarantined": "red", "retired
 def status(config_path: Path, as_json: bool) -> None:
     """Tell how the planet and every feed are doing, and how many linkbacks wait."""
     from aggregator import store, vitals
+    from aggregator.model import Pulse
 
     data, mistakes = _readable(config_path)
     now = clock.now()
@@ -41,7 +42,9 @@ def status(config_path: Path, as_json: bool) -> None:
         slow = store.health.slow(database, vitals.SLOW_MILLISECONDS)
         pulse, counts = store.pulse.last(database), store.health.counts(database)
     glance = vitals.at_a_glance(feeds, slow, now)
-    ailments = vitals.ailments(vitals.Vitals(pulse, counts, shutil.disk_usage(data).free, mistakes), now)
+    # Without a pulse nothing has ever been at work here by itself: cron may be all that is wanted.
+    found = vitals.Vitals(pulse or Pulse(now), counts, shutil.disk_usage(data).free, mistakes)
+    ailments = vitals.ailments(found, now)
     if as_json:
         whole = {"ailments": ailments, "at_a_glance": glance, "mistakes": mistakes}
         click.echo(json.dumps({**whole, "feeds": [_plain(asdict(feed)) for feed in feeds], "mentions": mentions}))
