@@ -126,7 +126,8 @@ def test_nginx_serves_pages_from_disk_and_hands_the_rest_to_the_planet(tmp_path:
             planet.config.read_text().replace('[network]\nallow_addresses = ["127.0.0.0/8", "::1/128"]\n', PROXIES)
         )
         with front(tmp_path / "front", (DEPLOY / "nginx.conf").read_text("utf-8"), planet) as nginx:
-            eventually(nginx.has("Question", "/"))
+            eventually(nginx.has("Question", "/"))  # from disk, perhaps before the planet itself answers
+            eventually(planet.has("Question"))
             page = nginx.permalink("/")
             status, headers, body = nginx.ask(page)
             head = nginx.ask(page, "HEAD")
@@ -182,6 +183,7 @@ def test_nginx_serves_a_planet_below_a_path(tmp_path: Path, web: Farm) -> None:
     try:
         with front(tmp_path / "front", f"server {{\n{listens}{key}{other}{inside}}}\n", planet) as nginx:
             eventually(nginx.has("Question", "/planet/"))
+            eventually(planet.has("Question", "planet/"))
             page = nginx.permalink("/planet/")
             status, headers, _ = nginx.ask(page)
             bare = nginx.ask(page.rstrip("/"))
