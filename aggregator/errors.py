@@ -12,6 +12,8 @@ PlanetError
 ├── NothingKnown      a command names what isn't there
 ├── BackupUnusable    a file is no backup, or a damaged one
 ├── NothingToImport   a file holds no feeds that can be read
+├── SearchTooBroad    a search would take too long
+├── ThemeBroken       a template of the operator's own can't be used
 ├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
 └── ChildStopped      a child process was ended by its limits, or died
@@ -77,6 +79,17 @@ class ChildStopped(PlanetError):
 
 class NothingKnown(PlanetError):
     """A command names a feed, a post or a linkback that the planet doesn't know."""
+
+
+class SearchTooBroad(PlanetError):
+    """A search of too many texts was given up; a rarer word helps."""
+
+    def __init__(self) -> None:
+        super().__init__("this search takes too long; add a word that is rarer")
+
+
+class ThemeBroken(PlanetError):
+    """A file of the theme can't be used; what is published stays as it is."""
 
 
 class NoVerdict(PlanetError):

@@ -21,10 +21,11 @@ from aggregator.model import Pulse
 from jobs import equipment
 from jobs.children import Children
 from jobs.comments import poll_comments
+from jobs.faces import fetch_faces
 from jobs.link import Linking
 from jobs.notify import channels, notify
 from jobs.poll import Sweep
-from jobs.publish import publish
+from jobs.publish import Publisher
 from jobs.recheck import recheck
 from jobs.tidy import tidy
 from jobs.verify import Pace, Verification, forget_blocked
@@ -53,6 +54,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("publish", 0.5, hands.publish, config, stop, clock),
         _Job("comments", 30.0, hands.comments, config, stop, clock),
         _Job("recheck", 60.0, hands.recheck, config, stop, clock),
+        _Job("faces", 30.0, hands.faces, config, stop, clock),
         _Job("notify", 60.0, hands.notify, config, stop, clock),
         _Job("tidy", 60.0, hands.tidy, config, stop, clock),
     ]
@@ -122,11 +124,11 @@ class _Hands:
         return linking.run
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        renderer = equipment.renderer_for(planet)
+        publisher = Publisher(database, equipment.renderer_for(planet), planet.public, self.clock)
 
         def publish_changes() -> None:
             began = self.clock()
-            if changed := publish(database, renderer, planet.public, until=self.stop.is_set):
+            if changed := publisher.publish(self.stop.is_set):
                 took = (self.clock() - began).total_seconds()
                 with store.transaction(database):
                     store.metrics.add(
@@ -139,6 +141,10 @@ class _Hands:
     def comments(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.engine_for(planet)), equipment.policy_for(planet)
         return lambda: poll_comments(database, engine, self.children, policy, self.clock, self.stop.is_set)
+
+    def faces(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return lambda: fetch_faces(database, engine, self.children, self.clock, self.stop.is_set)
 
     def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine = stack.enter_context(equipment.verifier_for(planet))

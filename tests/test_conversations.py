@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from linkbacks.decisions import Refusal
@@ -14,11 +15,10 @@ from aggregator.model import Answer, Blog
 from aggregator.threads import conversation
 from jobs import equipment
 from jobs.link import Linking
-from jobs.publish import build
 from tests.builders import NOON
 from tests.farm import Farm, farm
 from tests.test_site import post
-from tests.world import World, feed_at
+from tests.world import World, feed_at, files_of
 
 
 @pytest.fixture
@@ -221,18 +221,12 @@ def test_a_blog_that_leaves_leaves_its_conversations(world: Callable[..., World]
     assert "Summary" not in conversation_page(here)
 
 
-def test_a_whole_site_with_conversations_is_built_the_same(
-    world: Callable[..., World], blogs: list[Farm], tmp_path: object
+def test_a_site_with_conversations_equals_one_rebuilt_from_the_store(
+    world: Callable[..., World], blogs: list[Farm], tmp_path: Path
 ) -> None:
     here = three(world, blogs)
-    out = here.planet.public.parent / "out"
 
-    build(here.database, equipment.renderer_for(here.planet), out)
-
-    def files(folder: object) -> dict[str, bytes]:
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}  # type: ignore[attr-defined]
-
-    assert files(out) == files(here.planet.public)
+    assert here.rebuilt(tmp_path / "again") == files_of(here.planet.public)
 
 
 def test_a_blog_that_talks_to_itself_is_no_conversation() -> None:

@@ -102,7 +102,7 @@ def test_freshrss_archive_is_opened_and_its_scraped_pages_are_named() -> None:
 
 def test_venus_keeps_names_faces_and_filters() -> None:
     found = imported(
-        "[Planet]\nname = Planet X\nlink = http://x.example/\nowner_email = o@x.example\n"
+        "[Planet]\nname = Planet X\nlink = http://x.example\nowner_email = o@x.example\nbill_of_materials:\n  heads/#{face}\n"
         "[DEFAULT]\nfacewidth = 65\n"
         "[http://a.example/feed?x=1;y=2]\nname = Ann\nface = ann.png\nfilter = fhir\nexclude = spam\n"
         "[http://b.example/feed]\nName: Bob\nfilters = xpath_sifter.py?require=//atom%3Acategory%5B%40term%3D'two'%5D"
@@ -110,9 +110,15 @@ def test_venus_keeps_names_faces_and_filters() -> None:
         "[http://lists.example/all.opml]\ncontent_type = opml\n"
     )
 
-    assert (found.title, found.url, found.contact) == ("Planet X", "http://x.example/", "o@x.example")
+    assert (found.title, found.url, found.contact) == ("Planet X", "http://x.example", "o@x.example")
     assert found.feeds == (
-        Listed("http://a.example/feed?x=1;y=2", "Ann", face="ann.png", include=("/fhir/",), exclude=("/spam/",)),
+        Listed(
+            "http://a.example/feed?x=1;y=2",
+            "Ann",
+            face="http://x.example/heads/ann.png",
+            include=("/fhir/",),
+            exclude=("/spam/",),
+        ),
         Listed("http://b.example/feed", "Bob", include=("category: two", "/a|b/")),
     )
     assert found.notes == (
@@ -130,20 +136,23 @@ def test_pluto_keeps_both_feeds_of_sections_with_one_name() -> None:
     assert found.title == "Planet P"
     assert found.feeds == (
         Listed("http://a.example/f", "A", "http://a.example"),
-        Listed("http://b.example/f", "B", face="b.png", include=("Ruby", "Rails")),
+        Listed("http://b.example/f", "B", include=("Ruby", "Rails")),
     )
-    assert found.notes == ("the option github of one feed",)
+    assert found.notes == (
+        "the face b.png of http://b.example/f: its web address is needed",
+        "the option github of one feed",
+    )
 
 
 def test_rawdog_keeps_names_on_the_line_and_below_it() -> None:
     found = imported(
         "maxarticles 200\nfeed 1h http://a.example/f define_name=Ann\n"
-        "feed 30m http://b.example/f\n    define_name Bob Builder\n    define_face bob.png\n    keepmin 20\n"
+        "feed 30m http://b.example/f\n    define_name Bob Builder\n    define_face http://faces.example/bob.png\n    keepmin 20\n"
     )
 
     assert found.feeds == (
         Listed("http://a.example/f", "Ann"),
-        Listed("http://b.example/f", "Bob Builder", face="bob.png"),
+        Listed("http://b.example/f", "Bob Builder", face="http://faces.example/bob.png"),
     )
     assert found.notes == ("the option keepmin of one feed",)
 

@@ -83,7 +83,8 @@ def _looked_at(planet: Planet) -> list[Proposal]:
         with opened(planet) as database:
             long_dead = store.health.failing_since(database, clock.now() - LONG_DEAD)
     order = {feed.url: place for place, feed in enumerate(planet.subscriptions)}
-    return sorted(propose(_look(planet), long_dead=long_dead), key=lambda one: order[one.url])
+    seen = sorted(_look(planet), key=lambda one: order[one.url])
+    return sorted(propose(seen, long_dead=long_dead), key=lambda one: order[one.url])
 
 
 def _look(planet: Planet) -> list[Seen]:

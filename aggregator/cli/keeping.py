@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,6 +55,8 @@ def restore(config_path: Path, file: Path) -> None:
         kept = _keep_beside(planet.data / store.FILE_NAME)
         with _busy(f"Restoring {file}"):
             buried = store.backup.restore(file, planet.data)
+            # The site is made anew: pages of what the backup doesn't hold would stay for ever.
+            shutil.rmtree(planet.public, ignore_errors=True)
     click.echo(f"{planet.data / store.FILE_NAME} is as it was in {file}")
     if buried:
         click.echo(f"{counted(buried, 'entry', 'entries')} purged since then stayed purged")

@@ -26,13 +26,12 @@ from aggregator.config.sections import (
 from aggregator.config.statements import Location
 from aggregator.errors import ConfigBroken
 from aggregator.model import Masthead, Subscription
+from aggregator.overview import Topic
 
 # Keys of the contract that are read and checked, but that nothing acts on in this version.
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
-        ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
-        ("workers", "dask"), ("newsletter",), ("topics",),
-        ("feeds", "face"),
+        ("workers", "dask"), ("newsletter",),
     }
 )  # fmt: skip
 
@@ -53,6 +52,9 @@ class Planet:
     notify: NotifySection
     smtp: SmtpSection | None
     subscriptions: tuple[Subscription, ...]
+    topics: tuple[Topic, ...] = ()
+    theme: Path | None = None
+    hub: str = ""
     without_effect: tuple[str, ...] = ()
 
     @property
@@ -189,6 +191,9 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         notify=file.notify,
         smtp=file.smtp,
         subscriptions=tuple(feed.subscription() for feed in file.feeds),
+        topics=tuple(topic.topic() for topic in file.topics),
+        theme=(path.parent / about.theme).resolve() if about.theme else None,
+        hub=about.hub,
         without_effect=without_effect,
     )
 

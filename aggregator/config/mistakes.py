@@ -11,7 +11,7 @@ from typing import Any
 
 from aggregator.config.sections import File
 from aggregator.config.statements import Location, statements
-from aggregator.urls import canonical
+from aggregator.urls import canonical, slug
 
 
 def located(text: str, path: Path, mistakes: Iterable[tuple[Location, str]]) -> list[str]:
@@ -22,7 +22,8 @@ def located(text: str, path: Path, mistakes: Iterable[tuple[Location, str]]) -> 
 
 
 def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
-    """Find feeds that are there twice."""
+    """Find feeds and topics that are there twice."""
+    yield from _topics_twice(document)
     feeds = document.get("feeds")
     seen: dict[str, int] = {}
     for index, feed in enumerate(feeds if isinstance(feeds, list) else []):
@@ -38,6 +39,17 @@ def lacking(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
     notify = document.get("notify")
     if isinstance(notify, dict) and notify.get("mail") and not document.get("smtp"):
         yield ("notify", "mail"), "mail needs a server: add [smtp] with its host"
+
+
+def _topics_twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
+    topics = document.get("topics")
+    seen: dict[str, int] = {}
+    for index, topic in enumerate(topics if isinstance(topics, list) else []):
+        name = slug(topic["name"]) if isinstance(topic, dict) and isinstance(topic.get("name"), str) else ""
+        if name and name in seen:
+            yield ("topics", index, "name"), f"its page would be that of topic number {seen[name] + 1}; rename it"
+        elif name:
+            seen[name] = index
 
 
 def in_words(error: dict[str, Any]) -> str:

@@ -21,7 +21,8 @@ from pydantic import (
 
 from aggregator.filters import Filter
 from aggregator.model import Subscription
-from aggregator.urls import web_url
+from aggregator.overview import Topic
+from aggregator.urls import slug, web_url
 
 _DURATION = re.compile(
     r"(\d{1,9}(?:\.\d{1,9})?)\s*(seconds?|s|minutes?|min|m|hours?|h|days?|d|weeks?|w|months?|years?|y)"
@@ -218,6 +219,16 @@ class TopicSection(_Section):
     from_: Annotated[date | None, Field(alias="from")] = None
     to: date | None = None
 
+    @model_validator(mode="after")
+    def _days_in_order(self) -> TopicSection:
+        if self.from_ and self.to and self.from_ > self.to:
+            raise ValueError("from lies after to")
+        return self
+
+    def topic(self) -> Topic:
+        """Return the topic as the rest of the planet knows it."""
+        return Topic(self.name, slug(self.name) or "topic", tuple(self.match), self.from_, self.to)
+
 
 class FeedSection(_Section):
     """One blog."""
@@ -226,7 +237,7 @@ class FeedSection(_Section):
     name: str = ""
     site: WebUrlOrNothing = ""
     author: str = ""
-    face: str = ""
+    face: WebUrlOrNothing = ""
     tags: list[str] = []
     include: list[Wanted] = []
     exclude: list[Wanted] = []
@@ -241,6 +252,7 @@ class FeedSection(_Section):
             name=self.name.strip(),
             site=self.site,
             author=self.author.strip(),
+            face=self.face,
             tags=tuple(self.tags),
             include=tuple(self.include),
             exclude=tuple(self.exclude),

@@ -62,13 +62,10 @@ class Finding:
             self._twice += 1
             self._feeds[key] = replace(known, tags=tuple(dict.fromkeys(known.tags + feed.tags)))
             return
-        self._feeds[key] = replace(
-            feed,
-            url=url,
-            name=" ".join(unescape(feed.name).split()),
-            site=site_of(feed.site, url),
-            tags=tidy(feed.tags),
-        )
+        name, site, face = " ".join(unescape(feed.name).split()), site_of(feed.site, url), address(feed.face)
+        if feed.face and not face:
+            self.note(f"the face {feed.face} of {url}: its web address is needed")
+        self._feeds[key] = replace(feed, url=url, name=name, site=site, face=face, tags=tidy(feed.tags))
 
     def note(self, words: str) -> None:
         """Note once what could not be kept."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 from aggregator.importing.found import Finding, Imported, Listed, address, as_filter
 
@@ -18,6 +18,7 @@ _OPTION = re.compile(r"\s*(?P<name>[A-Za-z_][\w .-]{0,60}?)\s*(?:=|:(?=\s|$))\s*
 _COMMENT = re.compile(r"\s*(?:[#;].*)?")
 _CATEGORY = re.compile(r"//atom:category\[@term=(['\"])(.+?)\1\]")
 _TITLE = re.compile(r"(?://)?atom:title\[contains\(\.,\s*(['\"])(.+?)\1\)\]")
+_FACES = re.compile(r"^\s*(\S*/)#\{face\}", re.MULTILINE)
 _MEANT = {"lin": "link", "exlcudes": "excludes", "include": "includes", "name": "title"}
 # What is about looks, caches and other people's services; nothing that an operator would miss here.
 _IDLE = frozenset(("facewidth", "faceheight", "slug", "update_method"))
@@ -37,30 +38,40 @@ def read(text: str) -> Imported:
     finding = Finding()
     planet: dict[str, str] = {}
     defaults: dict[str, str] = {}
-    is_pluto = False
-    for section in sections(text, finding):
-        options = section.options
+    found = list(sections(text, finding))
+    for section in found:
         if section.name.lower() in ("", "planet"):
-            planet |= options
-            is_pluto = is_pluto or (section.name == "" and bool(options))
+            planet |= section.options
         elif section.name == "DEFAULT":
-            defaults |= options
-        elif "feed" in options or "url" in options:
-            is_pluto = True
-            finding.add(_pluto(finding, section.name, options))
-        elif address(section.name) or "content_type" in options:
-            _venus(finding, section.name, {**defaults, **options})
-        elif "link" in options and "title" in options:
-            finding.note(f"[{section.name}] names no feed; planet add {options['link']} looks for one")
+            defaults |= section.options
         else:
-            finding.note(f"the section [{section.name}], which is no feed")
+            _section(finding, section, defaults, _faces(planet))
     for option in ("filter", "exclude", "filters"):
         if planet.get(option):
             finding.note(f"{option} = {planet[option]}, which is for all feeds: filters are each feed's own here")
+    is_pluto = bool(found[0].options) or any("feed" in section.options for section in found)
     kind = "Pluto planet.ini" if is_pluto else "Planet or Venus config.ini"
     title, link = planet.get("title", ""), planet.get("link") or planet.get("url", "")
     contact = planet.get("owner_email") or planet.get("email") or planet.get("owner_name") or ""
     return finding.result(kind, title=title, url=link, contact=contact)
+
+
+def _section(finding: Finding, section: Section, defaults: Mapping[str, str], faces: str) -> None:
+    options = section.options
+    if "feed" in options or "url" in options:
+        _pluto(finding, section.name, options)
+    elif address(section.name) or "content_type" in options:
+        _venus(finding, section.name, {**defaults, **options}, faces)
+    elif "link" in options and "title" in options:
+        finding.note(f"[{section.name}] names no feed; planet add {options['link']} looks for one")
+    else:
+        finding.note(f"the section [{section.name}], which is no feed")
+
+
+def _faces(planet: Mapping[str, str]) -> str:
+    """Where the old planet shows its pictures of people: the folder that it copies them to."""
+    folder = _FACES.search(planet.get("bill_of_materials", ""))
+    return f"{planet.get('link', '').rstrip('/')}/{folder[1] if folder else 'images/'}"
 
 
 def sections(text: str, finding: Finding) -> Iterator[Section]:
@@ -94,20 +105,22 @@ def _without_remark(value: str) -> str:
     return re.split(r"\s+(?:##|;)", value, maxsplit=1)[0].strip()
 
 
-def _pluto(finding: Finding, section: str, options: Mapping[str, str]) -> Listed:
+def _pluto(finding: Finding, section: str, options: Mapping[str, str]) -> None:
     known = {"title", "link", "feed", "url", "includes", "excludes", "avatar", "author", "tags", "author_name"}
     for name in options.keys() - known - _IDLE:
         finding.leave(name)
-    return Listed(
-        url=options.get("feed") or options.get("url", ""),
-        # A section may have the blog's name, or a short one for programs.
-        name=options.get("title") or (section if re.search(r"[A-Z\s]", section) else ""),
-        site=options.get("link", ""),
-        author=options.get("author", options.get("author_name", "")),
-        face=options.get("avatar", ""),
-        tags=tuple(re.split(r"\s*[,|]\s*", options.get("tags", ""))),
-        include=_words(options.get("includes", "")),
-        exclude=_words(options.get("excludes", "")),
+    finding.add(
+        Listed(
+            url=options.get("feed") or options.get("url", ""),
+            # A section may have the blog's name, or a short one for programs.
+            name=options.get("title") or (section if re.search(r"[A-Z\s]", section) else ""),
+            site=options.get("link", ""),
+            author=options.get("author", options.get("author_name", "")),
+            face=options.get("avatar", ""),
+            tags=tuple(re.split(r"\s*[,|]\s*", options.get("tags", ""))),
+            include=_words(options.get("includes", "")),
+            exclude=_words(options.get("excludes", "")),
+        )
     )
 
 
@@ -115,7 +128,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(filter(None, map(as_filter, filter(None, re.split(r"\s*[|/,]\s*", text)))))
 
 
-def _venus(finding: Finding, url: str, options: Mapping[str, str]) -> None:
+def _venus(finding: Finding, url: str, options: Mapping[str, str], faces: str) -> None:
     kind = options.get("content_type", "").lower()
     if kind in _READING_LISTS:
         finding.note(f"[{url}] is a reading list ({kind}): fetch it, and import the file")
@@ -136,7 +149,7 @@ def _venus(finding: Finding, url: str, options: Mapping[str, str]) -> None:
             name=options.get("title", ""),
             site=options.get("link", ""),
             author=options.get("author", ""),
-            face=options.get("face", ""),
+            face=urljoin(faces, options["face"]) if options.get("face") else "",
             tags=tuple(re.split(r"\s*[,|]\s*", options.get("tags", ""))),
             include=tuple(include),
             exclude=tuple(exclude),

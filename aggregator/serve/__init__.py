@@ -18,9 +18,12 @@ from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
-from aggregator.serve.app import App, Receive, Scope, Send
+from aggregator.serve.app import App
+from aggregator.serve.asgi import Receive, Scope, Send
+from aggregator.serve.events import Events
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
+from aggregator.site import Renderer
 from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")
@@ -52,8 +55,13 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        half.let_go()
+        server.stop()  # type: ignore[no-untyped-call]
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     log.info("serving %s on http://%s:%d/", config.current.masthead.title, host, port)
     try:
         await server.serve()
@@ -73,7 +81,10 @@ class _WebHalf:
         self._database = store.open_store(config.current.data)
         # Before the first page is read: whatever is published from now on is noticed.
         self._seen = store.pages.generation(self._database)
-        self._take_on(config.current, self._formers(config.current))
+        self._forgotten = store.pages.forgotten(self._database)
+        self._events = Events()
+        self._take_on(config.current, renderer_for(config.current), self._formers(config.current))
+        self._events.tell(self._newest())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
@@ -81,6 +92,10 @@ class _WebHalf:
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request with the configuration in effect."""
         await self._app(scope, receive, send)
+
+    def let_go(self) -> None:
+        """Let open pages go: a server that stops waits for its answers to end."""
+        self._events.close()
 
     def close(self) -> None:
         """End the threads; what has been received is stored first."""
@@ -93,10 +108,9 @@ class _WebHalf:
         with store.transaction(self._database):
             return store.pages.former_addresses(self._database, planet.masthead.url)
 
-    def _take_on(self, planet: Planet, formers: list[str]) -> None:
+    def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
-        renderer = renderer_for(planet)
-        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._mistakes, formers)
+        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._events, self._mistakes, formers)
 
     def _mistakes(self) -> tuple[str, ...]:
         return self._config.mistakes
@@ -134,11 +148,20 @@ class _WebHalf:
             latest = store.pages.generation(self._database)
             if latest != self._seen:
                 changed = store.pages.changed_since(self._database, self._seen)
-                self._loop.call_soon_threadsafe(self._drop, changed)
+                newest = self._newest() if "index.html" in changed else None
+                self._loop.call_soon_threadsafe(self._drop, changed, newest)
                 self._seen = latest
+                if (forgotten := store.pages.forgotten(self._database)) != self._forgotten:
+                    self._loop.call_soon_threadsafe(self._pages.drop_all)
+                    self._forgotten = forgotten
         if self._config.refresh():
             planet = self._config.current
-            self._loop.call_soon_threadsafe(self._take_on, planet, self._formers(planet))
+            self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet), self._formers(planet))
 
-    def _drop(self, changed: list[str]) -> None:
+    def _newest(self) -> list[int]:
+        return store.chapters.newest(self._database, self._config.current.page.entries)
+
+    def _drop(self, changed: list[str], newest: list[int] | None) -> None:
         self._pages.drop(changed)
+        if newest is not None:
+            self._events.tell(newest)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import Any
 from urllib.parse import urlsplit
 
 from linkbacks import calls, endpoint, trackback, weblogs, webmention
@@ -24,17 +23,17 @@ from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import health, ping_test
+from aggregator.serve.answers import as_response, unavailable
+from aggregator.serve.asgi import Receive, Scope, Send
 from aggregator.serve.client import address_of
+from aggregator.serve.events import Events
 from aggregator.serve.intake import Intake
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
+from aggregator.serve.searching import Searching
 from aggregator.site import Renderer
 from aggregator.urls import canonical, is_under
 
 log = logging.getLogger("planet.serve")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 5
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
@@ -47,6 +46,11 @@ _NO_SUCH_PAGE = (
     "There is no such page",
     "It may have been removed where it was written, or its address has a mistake.",
 )
+_REMOVED = (
+    "This post was removed",
+    "It is gone where it was written, or its blog is no longer part of this planet.",
+)
+_POST = re.compile(r"posts/([0-9]{1,18})-[^/]*(?:/.*)?")
 _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 _NOT_YET = ("The planet is waking up", "Its first page is being made. Come back in a few seconds.")
 
@@ -61,6 +65,7 @@ class App:
         intake: Intake,
         renderer: Renderer,
         clock: Callable[[], datetime],
+        events: Events,
         mistakes: Callable[[], Sequence[str]],
         formers: Sequence[str] = (),
     ) -> None:
@@ -75,7 +80,10 @@ class App:
         self._root = urlsplit(self._url).path
         self._proxies = planet.network.proxies
         self._missing = page_of("404.html", renderer.notice(*_NO_SUCH_PAGE))
+        self._gone = page_of("410.html", renderer.notice(*_REMOVED))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
+        self._events = events
+        searching = Searching(planet.data, renderer, self._missing, self._waking)
         self._routes = Starlette(
             routes=[
                 Route("/xmlrpc", self._weblog_ping, methods=_ANY),
@@ -85,6 +93,8 @@ class App:
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
                 Route("/test-ping", self._test_ping, methods=["GET", "POST"]),
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
+                Route("/search", searching.page, methods=["GET"]),
+                Route("/search/feed.{format:str}", searching.feed, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
@@ -104,6 +114,9 @@ class App:
             page = self._pages.find(path[1:])
             if page is not None:
                 await _send_page(page, 200, scope, send)
+                return
+            if path == "/events":
+                await self._events.answer(scope, receive, send)
                 return
         elif path == "/xmlrpc" and scope["method"] == "POST":  # a flood of pings meets as little as it can
             await self._xmlrpc(scope, receive, send)
@@ -150,7 +163,7 @@ class App:
     async def _webmention(self, request: Request) -> Response:
         if request.method == "GET":
             form = self._renderer.webmention_form(request.query_params.get("target", "")[:2_000])
-            return _as_response(page_of("webmention.html", form), 200)
+            return as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
             return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
         body = await _body(request.scope, request.receive)
@@ -167,13 +180,13 @@ class App:
     async def _test_ping(self, request: Request) -> Response:
         if request.method != "POST":
             form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
-            return _as_response(page_of("test-ping.html", form), 200)
+            return as_response(page_of("test-ping.html", form), 200)
         body = await _body(request.scope, request.receive)
         if isinstance(body, Response):
             return body
         sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
         if sent is None:
-            return _as_response(page_of("test-ping.html", self._renderer.ping_test()), 400)
+            return as_response(page_of("test-ping.html", self._renderer.ping_test()), 400)
         claim = replace(sent, protocol="pingback", vouch="")
         try:
             decision = await self._intake.accept(claim)
@@ -182,7 +195,7 @@ class App:
         own = self._own_page(claim.target)
         found = await asyncio.to_thread(ping_test.steps, self._url, claim.target, own, decision)
         page = self._renderer.ping_test(claim.source[:2_000], claim.target[:2_000], found)
-        return _as_response(page_of("test-ping.html", page), 200)
+        return as_response(page_of("test-ping.html", page), 200)
 
     def _own_page(self, url: str) -> Page | None:
         """The published page at an address, when it is one of ours."""
@@ -197,7 +210,7 @@ class App:
         if "text/html" in request.headers.get("accept", ""):
             headline = "Thank you" if reply.location else "This webmention is not taken"
             page = self._renderer.notice(headline, reply.text, reply.location)
-            response = _as_response(page_of("notice.html", page), reply.status)
+            response = as_response(page_of("notice.html", page), reply.status)
             response.headers.update(headers)
             return response
         return PlainTextResponse(f"{reply.text}\n", reply.status, {**headers, **_NO_STORE})
@@ -210,13 +223,13 @@ class App:
             mention = await asyncio.to_thread(self._find_mention, request.path_params["token"])
         except PlanetError as error:
             log.error("%s", error)
-            return _unavailable(self._waking)
+            return unavailable(self._waking)
         if mention is None:
-            return _as_response(self._missing, 404)
+            return as_response(self._missing, 404)
         if "application/json" in request.headers.get("accept", ""):
             known = {"source": mention.source, "target": mention.target, "status": mention.status}
             return JSONResponse(known, headers=_SAFETY)
-        return _as_response(page_of("mention.html", self._renderer.mention(mention)), 200)
+        return as_response(page_of("mention.html", self._renderer.mention(mention)), 200)
 
     async def _held(self, request: Request) -> Response:
         """The operator's feed, at an address that nobody guesses."""
@@ -225,11 +238,11 @@ class App:
             mentions = await asyncio.to_thread(self._find_held, secret)
         except PlanetError as error:
             log.error("%s", error)
-            return _unavailable(self._waking)
+            return unavailable(self._waking)
         if mentions is None:
-            return _as_response(self._missing, 404)
-        feed = self._renderer.held_mentions(f"held/{secret}/feed.atom", mentions)
-        return _as_response(page_of("feed.atom", feed), 200)
+            return as_response(self._missing, 404)
+        feed = self._renderer.held_mentions(f"held/{secret}/", mentions)
+        return as_response(page_of("feed.atom", feed), 200)
 
     async def _healthz(self, _request: Request) -> Response:
         reasons = await asyncio.to_thread(health.report, self._data, self._mistakes(), self._clock())
@@ -258,10 +271,25 @@ class App:
         if page is not None:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
-            return _unavailable(self._waking)
+            return unavailable(self._waking)
+        post = _POST.fullmatch(path)
+        if post and await self._was_here(int(post[1])):
+            return as_response(self._gone, 410)
         if moved := self._under_former(path):
             return RedirectResponse(f"{self._url}{moved}", status_code=301)
-        return _as_response(self._missing, 404)
+        return as_response(self._missing, 404)
+
+    async def _was_here(self, id: int) -> bool:
+        """Tell whether a post that has no page has had one."""
+        try:
+            return await asyncio.to_thread(self._find_lost, id)
+        except PlanetError as error:
+            log.error("%s", error)
+            return False
+
+    def _find_lost(self, id: int) -> bool:
+        with closing(store.open_store(self._data)) as database, store.named_errors():
+            return store.entries.is_lost(database, id)
 
     def _under_former(self, path: str) -> str:
         """The path of a page that is asked for below an address that the planet had before, or ""."""
@@ -362,17 +390,3 @@ def _takes_gzip(accept_encoding: bytes) -> bool:
         if coding == b"gzip":
             return not weight or weight.strip(b"0.") != b""
     return False
-
-
-def _unavailable(page: Page) -> Response:
-    response = _as_response(page, 503)
-    response.headers["Retry-After"] = "5"
-    return response
-
-
-def _as_response(page: Page, status: int) -> Response:
-    response = Response(page.body, status_code=status)
-    for name, value in page.headers:
-        response.headers[name.decode()] = value.decode()
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -18,16 +18,23 @@ MOST_BYTES = 64_000_000
 SMALLEST_TO_COMPRESS = 600
 
 _PINGABLE = ("posts/", "conversations/")
+_FROZEN = ("static/", "faces/")
 _NAME = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
 _TYPES = {
     ".html": b"text/html; charset=utf-8",
     ".atom": b"application/atom+xml; charset=utf-8",
     ".xml": b"text/xml; charset=utf-8",
+    ".rss": b"application/rss+xml; charset=utf-8",
+    ".rdf": b"application/rdf+xml; charset=utf-8",
     ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".webp": b"image/webp",
     ".svg": b"image/svg+xml",
     ".json": b"application/json; charset=utf-8",
     ".txt": b"text/plain; charset=utf-8",
 }
+
+_UNKNOWN = b"application/octet-stream"
 
 SAFETY: Headers = [
     (
@@ -66,7 +73,7 @@ def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: 
     etag = b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
     caching = b"public, max-age=31536000, immutable" if is_frozen else b"public, max-age=0, must-revalidate"
     always: Headers = [(b"cache-control", caching), (b"vary", b"accept-encoding"), *SAFETY, *(extra or [])]
-    kind = _TYPES.get(Path(name).suffix, b"application/octet-stream")
+    kind = b"application/feed+json" if name.endswith("feed.json") else _TYPES.get(Path(name).suffix, _UNKNOWN)
     described: Headers = [(b"content-type", kind), *always]
     return Page(
         body=body,
@@ -116,7 +123,7 @@ class Pages:
         if body is None:
             return None
         # Every page that may be pinged says so; the front page may not be.
-        page = page_of(name, body, extra=self.endpoints_of(name), is_frozen=name.startswith("static/"))
+        page = page_of(name, body, extra=self.endpoints_of(name), is_frozen=name.startswith(_FROZEN))
         self._keep(name, page)
         return page
 
@@ -130,6 +137,11 @@ class Pages:
             page = self._kept.pop(name, None)
             if page is not None:
                 self._bytes -= _weight(page)
+
+    def drop_all(self) -> None:
+        """Forget every file: something must not be shown any more, and not even be named."""
+        self._kept.clear()
+        self._bytes = 0
 
     def _keep(self, name: str, page: Page) -> None:
         self._kept[name] = page

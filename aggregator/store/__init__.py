@@ -1,11 +1,14 @@
 """The door down: the only package that speaks SQL. One module per noun, one function per verb."""
 
 from aggregator.store import (
+    activity,
     backup,
     blocks,
+    chapters,
     comments,
     conversations,
     entries,
+    faces,
     feeds,
     gone,
     health,
@@ -18,18 +21,23 @@ from aggregator.store import (
     pages,
     polls,
     pulse,
+    search,
     stale,
+    topics,
     voices,
 )
 from aggregator.store.connection import FILE_NAME, named_errors, open_store, transaction
 
 __all__ = [
     "FILE_NAME",
+    "activity",
     "backup",
     "blocks",
+    "chapters",
     "comments",
     "conversations",
     "entries",
+    "faces",
     "feeds",
     "gone",
     "health",
@@ -44,7 +52,9 @@ __all__ = [
     "pages",
     "polls",
     "pulse",
+    "search",
     "stale",
+    "topics",
     "transaction",
     "voices",
 ]

@@ -194,6 +194,13 @@ def by_ids(database: Database, ids: Sequence[int]) -> list[Post]:
     return [_post(row) for row in rows]
 
 
+def briefs(database: Database, ids: Sequence[int]) -> list[Post]:
+    """Return those of the posts that are shown, without their texts, in the order of the ids."""
+    rows = database.query(f"{_BRIEFS} {_SHOWN} AND entry.id IN (SELECT value FROM json_each(?))", [json.dumps(ids)])
+    found = {post.id: post for post in map(_post, rows)}
+    return [found[id] for id in ids if id in found]
+
+
 def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
     """Return the next ids of shown posts in order of id, for walking over all of them."""
     rows = database.execute(
@@ -202,6 +209,16 @@ def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
         [after, limit],
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def paths(database: Database, after: int, until: int) -> list[str]:
+    """Return the paths of shown posts with ids above `after` up to `until`."""
+    rows = database.execute(
+        "SELECT entry.id, entry.slug FROM entry JOIN feed ON feed.id = entry.feed_id"
+        " WHERE entry.id > ? AND entry.id <= ? AND hidden = '' AND removed_at IS NULL ORDER BY entry.id",
+        [after, until],
+    ).fetchall()
+    return [f"posts/{id}-{slug}/" for id, slug in rows]
 
 
 def target(database: Database, url: str) -> int | None:
@@ -253,6 +270,13 @@ def is_gone(database: Database, named: int | str | None) -> bool:
     return row.fetchone() is not None
 
 
+def is_lost(database: Database, id: int) -> bool:
+    """Tell whether a post is not shown (any more) that has this id, or had it before it was purged."""
+    if is_shown(database, id):
+        return False
+    return bool(id <= int(database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0]))
+
+
 _POSTS = f"""
 SELECT entry.id, entry.slug, guid, entry.url, entry.title, entry.author, html, lede, words, language, entry.tags,
     shown_at, published_at, updated_at, enclosures, {BLOG_COLUMNS},
@@ -262,6 +286,7 @@ SELECT entry.id, entry.slug, guid, entry.url, entry.title, entry.author, html, l
     (SELECT count(*) FROM linkback WHERE entry_id = entry.id AND linkback.status = 'published') AS thoughts
 FROM entry JOIN feed ON feed.id = entry.feed_id
 """
+_BRIEFS = _POSTS.replace(" html,", " '' AS html,")
 _SHOWN = "WHERE entry.hidden = '' AND feed.removed_at IS NULL"
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from aggregator.sameness import EXPIRED, REMOVED, WITHDRAWN
-from aggregator.store import conversations, stale
+from aggregator.store import conversations, search, stale
 from aggregator.store.connection import to_text
 from aggregator.urls import canonical
 
@@ -198,6 +198,7 @@ def _is_shared(database: Database, url_key: str, id: int) -> bool:
 
 def erase(database: Database) -> None:
     """Leave nothing in the files of what was deleted. Outside of a transaction; it waits for readers to finish."""
+    search.erase(database)
     database.execute("VACUUM")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
