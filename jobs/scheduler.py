@@ -69,7 +69,8 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         scheduler.add_job(job.tick, "interval", seconds=job.every, executor=job.name, next_run_time=clock())
     scheduler.start()
     log.info("at work on %s", counted(sum(feed.enabled for feed in config.current.subscriptions), "feed"))
-    stop.wait()
+    while not stop.wait(1.0):
+        pass  # a signal that comes in the moment before a wait begins doesn't end it
     scheduler.shutdown(wait=True)
     hands.children.close()
     for job in jobs:
