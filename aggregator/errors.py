@@ -105,7 +105,15 @@ class BackupUnusable(PlanetError):
 
 
 class MailFailed(PlanetError):
-    """The operator's mail server can't be reached, or doesn't take a mail."""
+    """The operator's mail server can't be reached, or doesn't take a mail.
+
+    What `is_of_recipient` concerns one address, and the server takes others; what `is_permanent` won't pass.
+    """
+
+    def __init__(self, message: str, *, is_of_recipient: bool = False, is_permanent: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_recipient = is_of_recipient
+        self.is_permanent = is_permanent
 
 
 class NoticeFailed(PlanetError):

@@ -74,7 +74,7 @@ def by_mail(planet: Planet, told: Sequence[Notice], now: datetime) -> None:
     message["Message-ID"] = make_msgid(domain=host_of(planet.masthead.url))
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notes, please
     message.set_content(notices.text(planet.masthead, told))
-    deliver(mail_server(planet), [message])
+    deliver(mail_server(planet), message)
 
 
 def by_webhook(planet: Planet, engine: Engine, told: Sequence[Notice]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,12 +18,14 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken, PlanetError
 from aggregator.logs import counted
 from aggregator.model import Pulse
+from aggregator.outbound import conversation
 from jobs import equipment
 from jobs.children import Children
 from jobs.comments import poll_comments
 from jobs.faces import fetch_faces
 from jobs.link import Linking
-from jobs.notify import channels, notify
+from jobs.newsletter import Letters, Newsletter, Send, newest_issue, published_issue
+from jobs.notify import channels, mail_server, notify
 from jobs.poll import Sweep
 from jobs.publish import Publisher
 from jobs.recheck import recheck
@@ -56,6 +58,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("recheck", 60.0, hands.recheck, config, stop, clock),
         _Job("faces", 30.0, hands.faces, config, stop, clock),
         _Job("notify", 60.0, hands.notify, config, stop, clock),
+        _Job("newsletter", 5.0, hands.newsletter, config, stop, clock),
         _Job("tidy", 60.0, hands.tidy, config, stop, clock),
     ]
     jobs.append(_Job("pulse", PULSE_EVERY, _pulse_of(jobs, clock), config, stop, clock))
@@ -154,6 +157,22 @@ class _Hands:
     def notify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         ways = channels(planet, stack.enter_context(equipment.engine_for(planet)))
         return lambda: notify(database, ways, self.clock()) if ways else None
+
+    def newsletter(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        if planet.newsletter is None:
+            return lambda: None
+        letters = Letters(planet.masthead, planet.newsletter.from_)
+
+        def connect() -> AbstractContextManager[Send]:
+            return conversation(mail_server(planet))
+
+        made = Newsletter(database, letters, connect, lambda name: published_issue(planet.public, name))
+
+        def send_what_is_due() -> None:
+            now = self.clock()
+            made.run(newest_issue(now, planet.masthead.timezone), now, self.stop.is_set)
+
+        return send_what_is_due
 
     def tidy(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
         return lambda: tidy(database, planet.keep.entries, self.clock(), self.stop.is_set)

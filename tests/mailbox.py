@@ -17,18 +17,18 @@ PASSWORD = b"correct horse"
 
 
 class Mailbox:
-    """What arrived; addresses in `refused` are not taken."""
+    """What arrived; addresses in `refused` are answered as it says."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.logins: list[str] = []
-        self.refused: set[str] = set()
+        self.refused: dict[str, str] = {}
         self.port = 0
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         if address in self.refused:
-            return "550 no such user"
+            return self.refused[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -106,7 +106,7 @@ def test_every_key_of_the_contract_is_known() -> None:
 
     assert planet.data == Path("/somewhere/elsewhere")
     assert planet.subscriptions[0].every == timedelta(hours=2)
-    assert planet.without_effect == ("newsletter", "workers.dask")
+    assert planet.without_effect == ("workers.dask",)
     assert planet.subscriptions[0].include == ("FHIR",)
     assert "planet.title" not in planet.without_effect
 

@@ -170,7 +170,7 @@ def test_mail_that_cannot_leave_says_why(
 
 
 def test_server_that_is_down_or_refuses_the_address_is_named(world: Worlds, web: Farm, post: Mailbox) -> None:
-    post.refused.add("op@planet.test")
+    post.refused["op@planet.test"] = "550 no such user"
     here = failing(world, web, by_mail(post)).later(days=4)
 
     with pytest.raises(NoticeFailed, match="does not take mail for this address: 550 no such user"):

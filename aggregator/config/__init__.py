@@ -17,6 +17,7 @@ from aggregator.config.sections import (
     KeepSection,
     LinkbacksSection,
     NetworkSection,
+    NewsletterSection,
     NotifySection,
     PageSection,
     PollSection,
@@ -31,7 +32,7 @@ from aggregator.overview import Topic
 # Keys of the contract that are read and checked, but that nothing acts on in this version.
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
-        ("workers", "dask"), ("newsletter",),
+        ("workers", "dask"),
     }
 )  # fmt: skip
 
@@ -51,6 +52,7 @@ class Planet:
     workers: WorkersSection
     notify: NotifySection
     smtp: SmtpSection | None
+    newsletter: NewsletterSection | None
     subscriptions: tuple[Subscription, ...]
     topics: tuple[Topic, ...] = ()
     theme: Path | None = None
@@ -190,6 +192,7 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         workers=file.workers,
         notify=file.notify,
         smtp=file.smtp,
+        newsletter=file.newsletter,
         subscriptions=tuple(feed.subscription() for feed in file.feeds),
         topics=tuple(topic.topic() for topic in file.topics),
         theme=(path.parent / about.theme).resolve() if about.theme else None,

@@ -39,6 +39,8 @@ def lacking(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
     notify = document.get("notify")
     if isinstance(notify, dict) and notify.get("mail") and not document.get("smtp"):
         yield ("notify", "mail"), "mail needs a server: add [smtp] with its host"
+    if document.get("newsletter") and not document.get("smtp"):
+        yield ("newsletter",), "a newsletter needs a server: add [smtp] with its host"
 
 
 def _topics_twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:

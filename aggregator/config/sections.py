@@ -198,7 +198,7 @@ class NotifySection(_Section):
 class NewsletterSection(_Section):
     """The weekly digest by mail."""
 
-    from_: Annotated[str, Field(alias="from")]
+    from_: Annotated[MailAddress, Field(alias="from", min_length=3)]
 
 
 class SmtpSection(_Section):

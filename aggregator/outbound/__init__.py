@@ -2,7 +2,7 @@
 
 from aggregator.outbound.engine import Engine
 from aggregator.outbound.guard import Guard
-from aggregator.outbound.mail import MailServer, deliver
+from aggregator.outbound.mail import MailServer, conversation, deliver
 from aggregator.outbound.session import session
 from aggregator.outbound.transfer import Answer, Landed, NoAnswer, Outcome, Request
 
@@ -15,6 +15,7 @@ __all__ = [
     "NoAnswer",
     "Outcome",
     "Request",
+    "conversation",
     "deliver",
     "session",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 
@@ -12,6 +13,7 @@ from aggregator.errors import MailFailed
 
 SECONDS = 20.0
 _TLS_FROM_THE_START = 465
+_PERMANENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +27,67 @@ class MailServer:
     tls: bool = True
 
 
-def deliver(server: MailServer, messages: Iterable[EmailMessage]) -> None:
-    """Hand all messages over, in one conversation.
+@contextmanager
+def conversation(server: MailServer) -> Iterator[Callable[[EmailMessage], None]]:
+    """Talk to the server: what is yielded hands one message over. After a refusal of one recipient it goes on.
 
-    Raises: MailFailed; then those before the one that failed have been taken.
+    Raises: MailFailed, from the beginning as from each message.
     """
     name = f"{server.host}:{server.port}"
+
+    def hand_over(message: EmailMessage) -> None:
+        with _named(name):
+            smtp.send_message(message)
+
+    with _named(name):
+        smtp = _connected(server)
     try:
-        with _connected(server) as smtp:
-            for message in messages:
-                smtp.send_message(message)
+        yield hand_over
+    finally:
+        _leave(smtp)
+
+
+def deliver(server: MailServer, message: EmailMessage) -> None:
+    """Hand one message over. Raises: MailFailed."""
+    with conversation(server) as hand_over:
+        hand_over(message)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn what smtplib and the network say into MailFailed."""
+    try:
+        yield
     except smtplib.SMTPRecipientsRefused as error:
-        said = "; ".join(_said(code, words) for code, words in error.recipients.values())
-        raise MailFailed(f"the mail server {name} does not take mail for this address: {said}") from error
+        code, words = next(iter(error.recipients.values()))
+        raise MailFailed(
+            f"the mail server {name} does not take mail for this address: {_said(code, words)}",
+            is_of_recipient=True,
+            is_permanent=code >= _PERMANENT,
+        ) from error
     except smtplib.SMTPAuthenticationError as error:
         said = _said(error.smtp_code, error.smtp_error)
         raise MailFailed(f"the mail server {name} does not take user and password: {said}") from error
-    except smtplib.SMTPResponseException as error:
+    except smtplib.SMTPDataError as error:
         said = _said(error.smtp_code, error.smtp_error)
-        raise MailFailed(f"the mail server {name} says no: {said}") from error
+        raise MailFailed(
+            f"the mail server {name} does not take this mail: {said}",
+            is_of_recipient=True,
+            is_permanent=error.smtp_code >= _PERMANENT,
+        ) from error
+    except smtplib.SMTPResponseException as error:
+        raise MailFailed(f"the mail server {name} says no: {_said(error.smtp_code, error.smtp_error)}") from error
     except smtplib.SMTPNotSupportedError as error:
         raise MailFailed(f"the mail server {name} can't do what [smtp] asks for: {error}") from error
     except (smtplib.SMTPException, OSError) as error:
         raise MailFailed(f"the mail server {name} can't be reached: {error}") from error
+
+
+def _leave(smtp: smtplib.SMTP) -> None:
+    try:
+        smtp.quit()
+    except (smtplib.SMTPException, OSError):
+        smtp.close()
 
 
 def _connected(server: MailServer) -> smtplib.SMTP:

@@ -27,7 +27,8 @@ from aggregator.serve.answers import as_response, unavailable
 from aggregator.serve.asgi import Receive, Scope, Send
 from aggregator.serve.client import address_of
 from aggregator.serve.events import Events
-from aggregator.serve.intake import Intake
+from aggregator.serve.intake import Intake, is_near
+from aggregator.serve.newsletter import SigningUp
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.serve.searching import Searching
 from aggregator.site import Renderer
@@ -95,11 +96,28 @@ class App:
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
                 Route("/search", searching.page, methods=["GET"]),
                 Route("/search/feed.{format:str}", searching.feed, methods=["GET"]),
+                *self._newsletter_routes(planet),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
             ]
         )
+
+    def _newsletter_routes(self, planet: Planet) -> list[Route]:
+        if planet.newsletter is None:
+            return []
+        near = tuple(planet.network.allow_addresses)
+
+        def client_of(request: Request) -> str:  # behind a proxy that has no name here, everybody would be one client
+            client = self._client(request)
+            return "" if is_near(client, near) else client
+
+        forms = SigningUp(self._data, self._renderer, self._waking, self._clock, client_of, _body)
+        return [
+            Route("/newsletter", forms.sign_up, methods=["GET", "POST"]),
+            Route("/newsletter/confirm/{token}", forms.confirm, methods=["GET", "POST"]),
+            Route("/newsletter/leave/{token}", forms.leave, methods=["GET", "POST"]),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
