@@ -13,7 +13,7 @@ run:
 demo:
     uv run planet demo
 
-# figures: `just bench poll [FEEDS]` sweeps feeds of about 100 KB on loopback, `just bench pings [SECONDS]` takes pings
+# figures: `just bench poll [FEEDS]` sweeps feeds of about 100 KB on loopback, `just bench pings [SECONDS]` takes pings, `just bench site [POSTS]` publishes
 bench what="poll" *args:
     uv run python -m bench.{{what}} {{args}}
 

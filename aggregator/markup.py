@@ -155,4 +155,6 @@ def shortened(text: str, longest: int) -> str:
 
 def without_controls(text: str) -> str:
     """Return `text` without characters that no page, feed or log may hold."""
+    if text.isprintable():  # none of them is, and nearly every text of a page is
+        return text
     return _LONE_SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))

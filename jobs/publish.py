@@ -15,18 +15,19 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.model import Blog, Conversation, Post
+from aggregator.model import Post
+from aggregator.overview import Week
 from aggregator.site import Renderer, folder
 from aggregator.store.stale import Section, Spot, Stale
-from aggregator.threads import conversation
-from jobs.gather import ALWAYS, Gathering
+from jobs.gather import Gathering
+from jobs.pages import Pages
+from jobs.sections import ALWAYS, dependents, section
 
 log = logging.getLogger("planet.publish")
 
 # Pages rendered in one go: small enough that the newest posts are up before a large rebuild is over.
 BATCH = 200
 SECTIONS = 50
-MOST_MENTIONS = 50
 # Sections rest three times as long as they took: a flood of changes must not keep the planet busy with lists.
 REST = 3
 # How old the pages that tell how feeds are doing may be: of all of them, and of each one.
@@ -45,6 +46,7 @@ class Publisher:
         self._clock = clock
         self._rest_until = self._status_at = datetime.min.replace(tzinfo=UTC)
         self._blogs_at = clock()
+        self._weeks: dict[str, Week] = {}
 
     def publish(self, until: Callable[[], bool] = lambda: False) -> int:
         """Publish what is stale, or go on until told to stop; return how many files changed.
@@ -107,7 +109,7 @@ class Publisher:
         """Pictures come before the pages that show them."""
         if not store.stale.is_marked(self._database, ("faces", 0)):
             return 0
-        files = self._gathering().section("faces", 0).files
+        files = section(self._gathering(), "faces", 0).files
         return self._replace(files, [], lambda: None)
 
     def _publish_sections(self, until: Callable[[], bool]) -> int:
@@ -117,7 +119,7 @@ class Publisher:
             stale = store.stale.some_sections(self._database, SECTIONS)
             if not stale.sections:
                 break
-            gathered = [self._gathering().section(*section) for section in stale.sections]
+            gathered = [section(self._gathering(), kind, number) for kind, number in stale.sections]
             files = {name: content for each in gathered for name, content in each.files.items()}
             gone = [name for each in gathered for name in each.gone]
             new = [name for name in files if not store.pages.is_published(self._database, name)]
@@ -144,7 +146,7 @@ class Publisher:
                 store.stale.mark_sections(self._database, blogs)
 
     def _gathering(self) -> Gathering:
-        return Gathering(self._database, self._renderer, self._clock())
+        return Gathering(self._database, self._renderer, self._clock(), self._weeks)
 
     def _notice_new_templates(self) -> None:
         fingerprint = self._renderer.fingerprint
@@ -177,57 +179,6 @@ class Publisher:
         return len(changed) + len(gone)
 
 
-class Pages:
-    """The files of posts, conversations and the front page."""
-
-    def __init__(self, database: Database, renderer: Renderer, gathering: Gathering) -> None:
-        self._database = database
-        self._renderer = renderer
-        self._gathering = gathering
-
-    def posts(self, ids: Sequence[int]) -> dict[str, bytes]:
-        """Return the pages of posts, and the feeds of what is linked to their blogs."""
-        thoughts = store.mentions.thoughts(self._database, ids)
-        shown = store.entries.by_ids(self._database, ids)
-        topics = self._gathering.topics(shown)
-        files: dict[str, bytes] = {}
-        blogs: dict[int, Blog] = {}
-        for post in shown:
-            part_of = self._conversation(store.conversations.around(self._database, post.id))
-            files |= self._renderer.post(post, thoughts.get(post.id, []), part_of, topics.get(post.id, []))
-            blogs[post.blog.id] = post.blog
-        for blog in blogs.values():
-            mentions = store.moderation.of_blog(self._database, blog.id, MOST_MENTIONS)
-            files |= self._renderer.blog_mentions(blog, mentions)
-        return files
-
-    def conversations(self, ids: Iterable[int]) -> tuple[dict[str, bytes], list[str]]:
-        """Return the conversations that posts are part of, or were; and the pages of those that are no more."""
-        files: dict[str, bytes] = {}
-        named: set[int] = set()
-        around = {id for each in ids for id in (each, *store.conversations.beside(self._database, each))}
-        while around:
-            id = around.pop()
-            posts = store.conversations.around(self._database, id)
-            named |= {id, *posts}
-            around -= set(posts)
-            if found := self._conversation(posts):
-                files |= self._renderer.conversation(found)
-        names = store.pages.digests(self._database, (f"conversations/{id}/index.html" for id in named))
-        return files, [name for name, digest in names.items() if digest and name not in files]
-
-    def river(self, posts: Sequence[Post]) -> dict[str, bytes]:
-        """Return the front page, the feeds and what belongs to them."""
-        thoughts = store.mentions.thoughts(self._database, [post.id for post in posts])
-        return self._renderer.river(self._gathering.front(posts), thoughts, self._gathering.topics(posts))
-
-    def _conversation(self, ids: Sequence[int]) -> Conversation | None:
-        if len(ids) < 2:
-            return None
-        posts, answers = store.entries.by_ids(self._database, ids), store.conversations.answers(self._database, ids)
-        return conversation(posts, answers)
-
-
 def take_in(
     database: Database, gathering: Gathering, entries: int, ids: Sequence[int], spots: Sequence[Spot]
 ) -> set[Section]:
@@ -238,7 +189,7 @@ def take_in(
     store.search.index(database, ids)
     touched = {("topic", topic) for topic in store.topics.assign(database, ids)}
     moved = {("chapter", number) for number in store.chapters.extend(database, entries)}
-    return touched | moved | gathering.dependents(spots) | set(ALWAYS)
+    return touched | moved | dependents(gathering, spots) | set(ALWAYS)
 
 
 def build(database: Database, renderer: Renderer, public: Path, clock: Callable[[], datetime]) -> None:

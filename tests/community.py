@@ -122,7 +122,7 @@ def every_kind_of_page(here: Running) -> dict[str, str]:
         "topics": "topics/", "topic": "topics/interoperability/", "weeks": "weekly/", "week": weeks[0],
         "archive": "archive/", "month": months[0], "search": "search?q=question", "status": "status/",
         "about": "about/", "conversation": talks[0], "missing": "no/such/page", "webmention": "webmention",
-        "test ping": "test-ping",
+        "test ping": "test-ping", "conversations": "conversations/",
     }  # fmt: skip
 
 

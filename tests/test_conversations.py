@@ -151,7 +151,7 @@ def three(world: Callable[..., World], blogs: list[Farm]) -> World:
 
 
 def conversation_page(here: World) -> str:
-    [path] = (here.planet.public / "conversations").rglob("index.html")
+    [path] = (here.planet.public / "conversations").glob("*/index.html")
     return path.read_text()
 
 
@@ -171,7 +171,7 @@ def test_posts_that_link_to_each_other_are_one_conversation(world: Callable[...,
 
 def test_a_conversation_may_be_answered_itself(world: Callable[..., World], blogs: list[Farm]) -> None:
     here = three(world, blogs)
-    [folder] = (here.planet.public / "conversations").iterdir()
+    [folder] = (here.planet.public / "conversations").glob("[0-9]*")
 
     here.ping(blogs[0].html("/late", "x"), f"{here.planet.masthead.url}conversations/{folder.name}/")
 
@@ -188,7 +188,7 @@ def test_a_conversation_that_ends_has_no_page(world: Callable[..., World], blogs
         store.moderation.block(here.database, "127.0.0.3", here.now)
     here.publish()
 
-    assert not list((here.planet.public / "conversations").rglob("index.html"))
+    assert not list((here.planet.public / "conversations").glob("*/index.html"))
     assert "The whole conversation" not in here.post("Question") + here.post("Answer")
 
 
@@ -200,7 +200,7 @@ def test_two_conversations_that_meet_are_one(world: Callable[..., World], blogs:
         feed_at(c, ("/3", "First", link(f"{a.url}/1")), ("/4", "Second", link(f"{b.url}/2"))),
     )
     read(here)
-    before = len(list((here.planet.public / "conversations").rglob("index.html")))
+    before = len(list((here.planet.public / "conversations").glob("*/index.html")))
 
     feed_at(b, ("/2", "Other question", "x"), ("/5", "Bridge", link(f"{c.url}/3") + link(f"{c.url}/4")))
     here.later(hours=2)
@@ -260,3 +260,14 @@ def test_queries_of_links_use_an_index(world: Callable[..., World], blogs: list[
     plan = here.database.execute(f"EXPLAIN QUERY PLAN {query.replace('?', '1')}").fetchall()
 
     assert index in " ".join(row[3] for row in plan)
+
+
+def test_conversations_are_listed_with_who_takes_part(world: Callable[..., World], blogs: list[Farm]) -> None:
+    here = three(world, blogs)
+
+    page = here.page("conversations/index.html")
+
+    [path] = (here.planet.public / "conversations").glob("*/index.html")
+    assert f'href="/conversations/{path.parent.name}/"' in page
+    assert page.count('<span class="face') == 3
+    assert "3 posts" in page

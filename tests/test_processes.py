@@ -540,7 +540,7 @@ def test_the_demo_shows_posts_and_pingbacks_and_goes_on(tmp_path: Path) -> None:
         return ""
 
     try:
-        eventually(lambda: page().count("<article") >= 12 and len(re.findall(r"<b>\d+</b> thought", page())) >= 6, 60)
+        eventually(lambda: page().count("<article") >= 12 and len(re.findall(r">\d+ thoughts?</a>", page())) >= 6, 60)
         first = page().count("<article")
         eventually(lambda: page().count("<article") > first, 60)
         blogs = requests.get(f"http://127.0.0.1:{port}/opml.xml", timeout=5).text.count("<outline")

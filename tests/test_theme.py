@@ -40,6 +40,23 @@ def test_a_template_of_a_theme_may_build_on_ours(tmp_path: Path) -> None:
     assert b'class="masthead"' in page
 
 
+def test_a_template_may_build_on_ours_of_the_same_name(tmp_path: Path) -> None:
+    made = theme(
+        tmp_path,
+        static__mine_css="p {}",
+        templates__base_html='{% extends "planet/base.html" %}{% block theme %}'
+        '<link rel="stylesheet" href="{{ static[\'mine.css\'] }}">{% endblock %}',
+        templates__foot_html='{% include "planet/foot.html" %}<p>Ours.</p>',
+    )
+
+    page = river([post()], [blog()], renderer(theme=made))["index.html"].decode()
+
+    assert '<link rel="stylesheet" href="/static/mine.css?' in page
+    assert '<link rel="stylesheet" href="/static/planet.css?' in page
+    assert "<p>Ours.</p>" in page
+    assert page.count("<footer") == page.count("<article") + 1
+
+
 def test_a_changed_theme_is_another_look(tmp_path: Path) -> None:
     made = theme(tmp_path, static__planet_css="a")
     before = renderer(theme=made).fingerprint

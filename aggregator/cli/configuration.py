@@ -38,6 +38,7 @@ def check(config_path: Path, online: bool, fix: bool, as_json: bool) -> None:
     from aggregator.config import load
 
     planet = load(config_path)
+    check_theme(planet)
     if not as_json:
         for key in planet.without_effect:
             click.echo(f"{config_path}: {key}: fine, but without effect in this version")
@@ -57,6 +58,14 @@ def check(config_path: Path, online: bool, fix: bool, as_json: bool) -> None:
     click.echo(
         f"{config_path}: {verdict}; {counted(enabled, 'feed')}, {len(planet.subscriptions) - enabled} more not enabled"
     )
+
+
+def check_theme(planet: Planet) -> None:
+    """Read every template of the theme, if there is one. Raises: ThemeBroken."""
+    if planet.theme:
+        from jobs.equipment import renderer_for
+
+        renderer_for(planet).templates.check()
 
 
 def _known(planet: Planet) -> list[Proposal]:

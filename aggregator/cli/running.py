@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator import clock
+from aggregator.cli.configuration import check_theme
 from aggregator.cli.options import config_option, log_options, plain_errors, port_options, stop_on_signal
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _run_halves(
     logs.begin(as_json=log_as == "json")
     # Whatever would stop a half at its start is found out here, once and in one line.
     check_port(host, port)
+    check_theme(planet)
     with ExitStack() as stack:
         stack.enter_context(Lock(planet.data, "run"))
         for half in ("serve", "work"):

@@ -18,6 +18,7 @@ MOST_BYTES = 64_000_000
 SMALLEST_TO_COMPRESS = 600
 
 _PINGABLE = ("posts/", "conversations/")
+_LISTS = ("conversations/index.html",)
 _FROZEN = ("static/", "faces/")
 _NAME = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
 _TYPES = {
@@ -129,7 +130,8 @@ class Pages:
 
     def endpoints_of(self, name: str) -> Headers:
         """Return the headers that name the endpoints, for a page that may be pinged."""
-        return self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else []
+        may_be_pinged = name.startswith(_PINGABLE) and name.endswith("/index.html") and name not in _LISTS
+        return self._endpoints if may_be_pinged else []
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget files that have changed."""

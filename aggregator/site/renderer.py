@@ -92,6 +92,7 @@ class Renderer:
             answers.setdefault(answer.post, []).append(answer)
         page = self.templates.page(
             "conversation.html",
+            here="talks",
             pingable=True,
             conversation=conversation,
             numbers=numbers,

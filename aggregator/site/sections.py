@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from aggregator.model import Blog, FeedHealth, Post, Thought
+from aggregator.model import Blog, Conversation, FeedHealth, Post, Thought
 from aggregator.overview import Chapter, Count, Portrait, Roundup, Topic, Week
 from aggregator.site import feeds
 from aggregator.site.days import days
@@ -110,6 +110,12 @@ class Sections:
             {"name": name, "blogs": found} for name, found in (("lately", lately), ("quiet", quiet), ("off", off))
         ]
         return {"blogs/index.html": self._page("blogs.html", here="blogs", blogs=blogs, groups=groups)}
+
+    def conversations(self, talks: Sequence[Conversation]) -> dict[str, bytes]:
+        """Return the list of conversations, and who takes part in each."""
+        voices = {talk.id: list({post.blog.id: post.blog for post in talk.posts}.values()) for talk in talks}
+        page = self._page("conversations.html", here="talks", talks=talks, voices=voices)
+        return {"conversations/index.html": page}
 
     def topic(
         self, roundup: Roundup, texts: Sequence[Post], thoughts: Mapping[int, Sequence[Thought]]

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
 from markupsafe import Markup
 
 from aggregator import __version__
@@ -47,6 +55,7 @@ class Templates:
         self.speech = Speech(look.masthead.language, look.masthead.timezone)
         self.static = _static(look.theme)
         self._environment = self._new_environment()
+        self._parts: dict[tuple[str, str], Markup] = {}
         # What every page depends on beside its values; when it changes, all are rendered again.
         self.fingerprint = self._fingerprint()
 
@@ -79,6 +88,12 @@ class Templates:
         """Tell whether pages and feeds hold the text of a post, and not only how it begins."""
         return (post.content or self.look.content) == "full" and bool(post.html)
 
+    def _part(self, template: str, here: str) -> Markup:
+        """What many pages share, rendered once; `here` is the part of the site that is open."""
+        if (template, here) not in self._parts:
+            self._parts[template, here] = Markup(self.text(template, here=here))  # noqa: S704 (a template's own)
+        return self._parts[template, here]
+
     def _prose(self, post: Post) -> Markup:
         gettext = self.speech.translations.gettext
         shown = prose.shown(
@@ -87,10 +102,12 @@ class Templates:
         return Markup(shown)  # noqa: S704 (sanitised before it was stored)
 
     def _new_environment(self) -> Environment:
-        folders = [self.look.theme / "templates"] if self.look.theme else []
+        ours = FileSystemLoader(_HERE / "templates")
+        theirs = [FileSystemLoader(self.look.theme / "templates")] if self.look.theme else []
         environment = Environment(
-            loader=FileSystemLoader([*folders, _HERE / "templates"]),
-            autoescape=lambda name: not (name or "").endswith(".txt"),  # noqa: S701 (text is no markup)
+            # A theme's template may build on ours of the same name.
+            loader=ChoiceLoader([*theirs, ours, PrefixLoader({"planet": ours})]),
+            autoescape=_is_markup,  # noqa: S701 (text is no markup)
             undefined=StrictUndefined,
             finalize=_without_controls,
             keep_trailing_newline=True,
@@ -101,6 +118,7 @@ class Templates:
             root=urlsplit(self.look.masthead.url).path or "/",
             static=self._addresses(),
             speech=self.speech,
+            part=self._part,
             direction="rtl" if self.speech.is_from_right else "ltr",
         )
         for module in (words, charts):
@@ -146,6 +164,11 @@ def _static(theme: Path | None) -> dict[str, bytes]:
             if path.is_file() and not path.name.startswith("."):
                 found[path.name] = path.read_bytes()
     return found
+
+
+def _is_markup(name: str | None) -> bool:
+    """Only texts for mails and titles are not."""
+    return not (name or "").endswith(".txt")
 
 
 def _without_controls(value: Any) -> Any:

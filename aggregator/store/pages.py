@@ -71,6 +71,15 @@ def paths_under(database: Database, prefix: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def newest_under(database: Database, prefix: str, limit: int) -> list[str]:
+    """Return the files of one folder of the site that were published last, the latest first."""
+    rows = database.execute(
+        "SELECT path FROM page WHERE path >= ? AND path < ? AND digest <> x'' ORDER BY generation DESC, path LIMIT ?",
+        [prefix, f"{prefix}\U0010ffff", limit],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def all_paths(database: Database) -> set[str]:
     """Return all files of the site that are published."""
     return {row[0] for row in database.execute("SELECT path FROM page WHERE digest <> x''").fetchall()}
