@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -121,11 +121,12 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """What a blog's author wants to know of its feed; `why` says of each entry why it is or isn't shown."""
+    """What a blog's author wants to know of its feed: of each entry why it is or isn't shown, and what to mend."""
 
     health: FeedHealth
     polls: tuple[Poll, ...]
     entries: tuple[tuple[EntryFacts, str], ...]
+    advice: tuple[str, ...]
     seen_at: datetime
 
 
@@ -154,14 +155,25 @@ class Roundup:
 
 
 @dataclass(frozen=True, slots=True)
+class Census:
+    """How many blogs there are, how many of them are polled, and how many of these can't be read."""
+
+    blogs: int = 0
+    enabled: int = 0
+    failing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
-    """Everything that the front page shows; `earlier` is where the next older post stands."""
+    """Everything that the front page shows; `earlier` is where the next older post stands.
+
+    The roll are all blogs of a small planet, and those that have just written of a large one.
+    """
 
     posts: tuple[Post, ...]
-    blogs: tuple[Blog, ...]
+    roll: tuple[Blog, ...] = ()
+    census: Census = Census()
     pulse: tuple[Count, ...] = ()
     discussed: tuple[Discussed, ...] = ()
     talks: Mapping[int, str] = field(default_factory=dict)
-    topics: Sequence[Topic] = ()
-    total: int = 0
     earlier: str = ""

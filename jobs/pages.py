@@ -9,12 +9,13 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Blog, Post
-from aggregator.overview import Front
+from aggregator.overview import Census, Front
 from aggregator.site import Renderer
 from jobs.gather import PULSE_DAYS, Gathering
 
 MOST_MENTIONS = 50
 MOST_DISCUSSED = 5
+LONGEST_ROLL = 60
 
 
 class Pages:
@@ -66,14 +67,24 @@ def _front(of: Gathering, posts: Sequence[Post]) -> Front:
     """Gather what the front page shows around its posts, newest first."""
     since = of.now - timedelta(days=PULSE_DAYS)
     pulse = of.pulse()
+    census = store.feeds.census(of.database)
     return Front(
         posts=tuple(posts),
-        blogs=tuple(store.feeds.blogs(of.database)),
+        roll=tuple(_roll(of, posts, census)),
+        census=census,
         pulse=tuple(pulse) if any(count.posts for count in pulse) else (),
         discussed=of.discussed(since, of.now, MOST_DISCUSSED),
         talks=_talks(of, posts),
         earlier=_earlier(of, posts),
     )
+
+
+def _roll(of: Gathering, posts: Sequence[Post], census: Census) -> list[Blog]:
+    """The blogs beside the river: all of a small planet, those that have just written of a large one."""
+    if census.blogs <= LONGEST_ROLL:
+        return store.feeds.blogs(of.database)
+    writing = {post.blog.id: post.blog for post in posts}
+    return list(writing.values())[:LONGEST_ROLL]
 
 
 def _talks(of: Gathering, posts: Sequence[Post]) -> dict[int, str]:

@@ -80,7 +80,9 @@ class Publisher:
 
     def _publish_batch(self, stale: Stale, shown: Sequence[Post]) -> int:
         gathering = self._gathering()
-        sections = self._take_in(stale.posts, stale.spots) if stale.posts else set()
+        if stale.posts:
+            with store.transaction(self._database):
+                take_in(self._database, gathering, stale.posts, stale.spots)
         pages = Pages(self._database, self._renderer, gathering)
         files = pages.posts(stale.posts)
         conversations, over = pages.conversations(stale.posts)
@@ -93,17 +95,7 @@ class Publisher:
         ]
         if stale.river:
             files |= pages.river(shown)
-
-        def settle() -> None:
-            store.stale.settle(self._database, stale)
-            store.stale.mark_sections(self._database, sections)
-
-        return self._replace(files, gone, settle)
-
-    def _take_in(self, ids: Sequence[int], spots: Sequence[Spot]) -> set[Section]:
-        """Bring search index, topics and numbered pages up to date; return the sections that show these posts."""
-        with store.transaction(self._database):
-            return take_in(self._database, self._gathering(), self._renderer.look.entries, ids, spots)
+        return self._replace(files, gone, lambda: store.stale.settle(self._database, stale))
 
     def _publish_faces(self) -> int:
         """Pictures come before the pages that show them."""
@@ -166,6 +158,7 @@ class Publisher:
 
     def _replace(self, files: dict[str, bytes], gone: Sequence[str], settle: Callable[[], None]) -> int:
         published = store.pages.digests(self._database, files)
+        gone = [name for name, digest in store.pages.digests(self._database, gone).items() if digest]
         digests = {name: _digest(content) for name, content in files.items()}
         changed = {name: digest for name, digest in digests.items() if published.get(name) != digest}
         # Permalinks first: the front page must never lead to a page that isn't there yet.
@@ -179,17 +172,16 @@ class Publisher:
         return len(changed) + len(gone)
 
 
-def take_in(
-    database: Database, gathering: Gathering, entries: int, ids: Sequence[int], spots: Sequence[Spot]
-) -> set[Section]:
+def take_in(database: Database, gathering: Gathering, ids: Sequence[int], spots: Sequence[Spot]) -> None:
     """Bring search index, topics and numbered pages up to date with posts that came, changed or went.
 
-    Inside a transaction. Returns the sections that show them, or did.
+    Inside a transaction, which notes the sections that show these posts, or did: once a post has left a topic,
+    nothing else tells that it was there.
     """
     store.search.index(database, ids)
     touched = {("topic", topic) for topic in store.topics.assign(database, ids)}
-    moved = {("chapter", number) for number in store.chapters.extend(database, entries)}
-    return touched | moved | dependents(gathering, spots) | set(ALWAYS)
+    moved = {("chapter", number) for number in store.chapters.extend(database, gathering.look.entries)}
+    store.stale.mark_sections(database, touched | moved | dependents(gathering, spots) | set(ALWAYS))
 
 
 def build(database: Database, renderer: Renderer, public: Path, clock: Callable[[], datetime]) -> None:

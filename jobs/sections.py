@@ -88,11 +88,12 @@ def _blog(of: Gathering, id: int) -> Gathered:
 
 def _doctor(of: Gathering, id: int) -> Doctor:
     entries = store.health.newest_entries(of.database, id, MOST_EXPLAINED)
-    per_day = of.look.per_feed_per_day
+    health, polls = store.health.of_feed(of.database, id), store.polls.history(of.database, id)
     return Doctor(
-        health=store.health.of_feed(of.database, id),
-        polls=tuple(store.polls.history(of.database, id)),
-        entries=tuple((entry, diagnosis.of_entry(entry, per_day)) for entry in entries),
+        health=health,
+        polls=tuple(polls),
+        entries=tuple((entry, diagnosis.of_entry(entry, of.look.per_feed_per_day)) for entry in entries),
+        advice=tuple(diagnosis.for_author(health, polls, entries)),
         seen_at=of.now,
     )
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree
 
 import feedparser
+import listparser
+import mf2py
 import pytest
 
 from aggregator.model import Enclosure, Post
 from aggregator.site.feeds import FORMATS
 from tests.builders import NOON
-from tests.test_site import MASTHEAD, NASTY, blog, post, renderer, river
+from tests.test_site import MASTHEAD, NASTY, blog, post, renderer, river, thought
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SOUND = Enclosure("https://b1.example/a.mp3", "audio/mpeg", 1_000_000)
@@ -140,3 +145,46 @@ def test_the_blogrolls_read_back() -> None:
     foaf = ElementTree.fromstring(files["foaf.rdf"])
     names = [element.text for element in foaf.iter("{http://xmlns.com/foaf/0.1/}name")]
     assert names == ["Planet & Test", "The Blog", "B & C"]
+
+
+def test_listparser_reads_the_blogs_and_their_categories() -> None:
+    parsed = listparser.parse(
+        river([], [replace(blog(1), tags=("FHIR", "policy")), blog(2, "B & C")])["opml.xml"].decode()
+    )
+
+    assert not parsed.bozo
+    assert [(feed.title, feed.url) for feed in parsed.feeds] == [
+        ("The Blog", "https://b1.example/feed"),
+        ("B & C", "https://b2.example/feed"),
+    ]
+    assert parsed.feeds[0].categories == [["FHIR"], ["policy"]]
+
+
+def test_microformats_tell_who_wrote_what_and_where() -> None:
+    page = renderer().post(post(1), [thought(1, kind="reply")])["posts/1-post/index.html"].decode()
+
+    [entry] = mf2py.parse(doc=page, url="https://planet.example/posts/1-post/")["items"][:1]
+
+    assert entry["type"] == ["h-entry"]
+    assert entry["properties"]["name"] == ["Post 1"]
+    assert entry["properties"]["url"] == ["https://b1.example/1"]
+    assert entry["properties"]["author"][0]["properties"]["name"] == ["Ann"]
+    assert entry["properties"]["content"][0]["value"] == "Text & more"
+    assert entry["properties"]["category"] == ["FHIR"]
+
+
+def test_a_front_page_of_forty_long_posts_weighs_less_than_sixty_kilobytes() -> None:
+    chance = random.Random(1)
+
+    def words(count: int) -> str:
+        return " ".join("".join(chance.choices("abcdefghijklmnop", k=chance.randrange(2, 11))) for _ in range(count))
+
+    shown = [
+        post(n, title=words(9), lede=words(48)[:300], url=f"https://b1.example/{words(3)}", tags=(words(1), words(1)))
+        for n in range(40)
+    ]
+    made = renderer()
+
+    files = [river(shown, [blog(n, words(2)) for n in range(60)], made)["index.html"], *made.static().values()]
+
+    assert sum(len(gzip.compress(content, 6)) for content in files) < 60_000

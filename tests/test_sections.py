@@ -14,8 +14,9 @@ from PIL import Image
 from aggregator import store
 from jobs import equipment
 from jobs.faces import fetch_faces
+from jobs.gather import Gathering
 from jobs.portraits import portrait
-from jobs.publish import Publisher
+from jobs.publish import Publisher, take_in
 from tests.builders import NOON, entry, hours_ago, planet, stored
 from tests.farm import Farm, Reply, farm
 from tests.world import World, feed_at, files_of
@@ -192,6 +193,24 @@ def test_a_topic_follows_edits_and_removals(world: Worlds, web: Farm) -> None:
     assert titles_of(here.page("topics/down-time/index.html")) == ["Other downtime"]
 
 
+def test_a_publisher_that_is_killed_midway_forgets_no_page(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Downtime", "x")), more=TOPICS)
+    here.poll()
+    here.publish()
+    [facts] = store.health.entries_at(here.database, f"{web.url}/1")
+    with store.transaction(here.database):
+        store.gone.remove(here.database, [facts.id], "removed at its source")
+    stale = store.stale.some(here.database, 10)
+    gathering = Gathering(here.database, equipment.renderer_for(here.planet), here.now)
+    with store.transaction(here.database):
+        take_in(here.database, gathering, stale.posts, stale.spots)
+
+    here.publish()  # by the one that comes after it
+
+    for name, content in files_of(here.planet.public).items():
+        assert b"Downtime" not in content, name
+
+
 def test_a_topic_lasts_from_its_first_day_to_its_last(world: Worlds, web: Farm) -> None:
     here = world(feed_at(web), more=f"{TOPICS}from = 2026-11-21\nto = 2026-11-21\n")
     here.poll()
@@ -314,6 +333,20 @@ def test_a_blogs_page_says_why_its_feed_cannot_be_read(world: Worlds, web: Farm)
     assert "can’t be read" in page
     assert "503" in page
     assert "is-failing" in here.page("status/index.html")
+
+
+def test_a_blog_without_posts_is_listed_as_soon_as_it_is_configured(world: Worlds, web: Farm, tmp_path: Path) -> None:
+    address = feed_at(web, ("/1", "One", "x"))
+    here = world(address)
+    here.poll()
+    here.publish()
+
+    here.configure(planet(tmp_path, [address, '\n[[feeds]]\nurl = "http://127.0.0.1:9/feed"\nname = "The new one"\n']))
+    here.publish()
+
+    assert "The new one" in here.page("blogs/index.html")
+    assert "The new one" in here.page("opml.xml")
+    assert "The new one" in here.page("status/index.html")
 
 
 def test_a_blog_that_leaves_takes_its_pages_with_it(world: Worlds, web: Farm, other: Farm, tmp_path: Path) -> None:

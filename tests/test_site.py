@@ -11,7 +11,7 @@ import pytest
 
 from aggregator.errors import StoreFailed
 from aggregator.model import Blog, Masthead, Mention, Post, Status, Thought
-from aggregator.overview import Front
+from aggregator.overview import Census, Front
 from aggregator.site import Look, Renderer, folder, words
 from tests.builders import NOON, hours_ago
 
@@ -63,7 +63,10 @@ def renderer(masthead: Masthead = MASTHEAD, **look: object) -> Renderer:
 
 
 def river(posts: list[Post], blogs: list[Blog], made: Renderer | None = None) -> dict[str, bytes]:
-    return (made or renderer()).river(Front(tuple(posts), tuple(blogs)), {}, {})
+    """The front page with its feeds, and what tells of the blogs."""
+    made = made or renderer()
+    census = Census(len(blogs), len(blogs))
+    return {**made.sections.blogs(blogs, NOON), **made.river(Front(tuple(posts), tuple(blogs), census), {}, {})}
 
 
 def page(files: dict[str, bytes], name: str = "index.html") -> str:
@@ -132,7 +135,11 @@ def test_nothing_that_strangers_write_acts(name: str) -> None:
     line = thought(title=NASTY, blog=NASTY, excerpt=(NASTY, NASTY, NASTY))
     front = Front((made,), (nasty,))
 
-    files = {**renderer().river(front, {1: [line]}, {}), **renderer().post(made, [line])}
+    files = {
+        **renderer().sections.blogs([nasty], NOON),
+        **renderer().river(front, {1: [line]}, {}),
+        **renderer().post(made, [line]),
+    }
     text = files[name].decode()
 
     assert re.findall("<script[^>]*>", text) == re.findall('<script src="/static/planet.js[^>]*>', text)

@@ -13,8 +13,6 @@ from aggregator.site.feeds import Channel
 from aggregator.site.sections import Sections
 from aggregator.site.templating import Look, Templates
 
-_LONGEST_ROLL = 60
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -47,27 +45,19 @@ class Renderer:
     def river(
         self, front: Front, thoughts: Mapping[int, Sequence[Thought]], topics: Mapping[int, Sequence[Topic]]
     ) -> dict[str, bytes]:
-        """Return the front page, the feeds, the blogrolls and the about page; posts come newest first."""
-        page, blogs = self.templates.page, front.blogs
-        enabled = [blog for blog in blogs if blog.enabled]
+        """Return the front page and the feeds; posts come newest first."""
         masthead = self.look.masthead
         channel = Channel(masthead.title, masthead.url, masthead.url, masthead.description)
         return {
-            "index.html": page(
+            "index.html": self.templates.page(
                 "river.html",
                 here="river",
                 front=front,
                 groups=days(front.posts, self.templates.speech.zone, self.look.per_feed_per_day),
                 echoes=thoughts,
                 topics=topics,
-                young=len(enabled),
-                failing=sum(blog.is_failing for blog in enabled),
-                roll=_roll(blogs, front.posts),
             ),
             **feeds.files(self.templates, "", channel, feeds.of_posts(self.templates, front.posts)),
-            "opml.xml": page("opml.xml", blogs=enabled),
-            "foaf.rdf": page("foaf.rdf", blogs=enabled),
-            "about/index.html": page("about.html", here="about", blogs=blogs),
         }
 
     def post(
@@ -144,11 +134,3 @@ class Renderer:
         gettext = self.templates.speech.translations.gettext
         said = {"headline": gettext(headline), "explanation": gettext(explanation)}
         return self.templates.page("notice.html", **said, link=link)
-
-
-def _roll(blogs: Sequence[Blog], posts: Sequence[Post]) -> Sequence[Blog]:
-    """The blogs beside the river: all of a small planet, those that have just written of a large one."""
-    if len(blogs) <= _LONGEST_ROLL:
-        return blogs
-    writing = {post.blog.id for post in posts}
-    return [blog for blog in blogs if blog.id in writing][:_LONGEST_ROLL]

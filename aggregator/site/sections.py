@@ -19,6 +19,7 @@ from aggregator.site.feeds import Channel, Item
 from aggregator.site.templating import Templates
 
 QUIET = timedelta(days=180)
+MOST_LISTED = 1_000
 
 Topics = Mapping[int, Sequence[Topic]]
 
@@ -102,14 +103,18 @@ class Sections:
         return {f"{folder}index.html": page, **feeds.files(self._templates, folder, channel, items)}
 
     def blogs(self, blogs: Sequence[Blog], now: datetime) -> dict[str, bytes]:
-        """Return the list of all blogs."""
-        off = [blog for blog in blogs if not blog.enabled]
-        quiet = [blog for blog in blogs if blog.enabled and blog.posted_at and now - blog.posted_at > QUIET]
-        lately = [blog for blog in blogs if blog not in off and blog not in quiet]
-        groups = [
-            {"name": name, "blogs": found} for name, found in (("lately", lately), ("quiet", quiet), ("off", off))
-        ]
-        return {"blogs/index.html": self._page("blogs.html", here="blogs", blogs=blogs, groups=groups)}
+        """Return the list of all blogs, the blogrolls for programs, and the about page."""
+        groups: dict[str, list[Blog]] = {"lately": [], "quiet": [], "off": []}
+        for blog in blogs:
+            is_quiet = blog.posted_at is not None and now - blog.posted_at > QUIET
+            groups["off" if not blog.enabled else "quiet" if is_quiet else "lately"].append(blog)
+        enabled = [*groups["lately"], *groups["quiet"]]
+        return {
+            "blogs/index.html": self._page("blogs.html", here="blogs", blogs=blogs, groups=groups),
+            "opml.xml": self._page("opml.xml", blogs=enabled),
+            "foaf.rdf": self._page("foaf.rdf", blogs=enabled),
+            "about/index.html": self._page("about.html", here="about", blogs=blogs),
+        }
 
     def conversations(self, talks: Sequence[Conversation]) -> dict[str, bytes]:
         """Return the list of conversations, and who takes part in each."""
@@ -198,12 +203,14 @@ class Sections:
         self, feeds_health: Sequence[FeedHealth], blogs: Sequence[Blog], pulse: Sequence[Count], now: datetime
     ) -> dict[str, bytes]:
         """Return the page that tells how all feeds are doing, those with problems first."""
-        shown = [replace(health, health=_at_a_glance(health, now)) for health in feeds_health]
+        counted = Counter(_at_a_glance(health, now) for health in feeds_health)
+        shown = [replace(health, health=_at_a_glance(health, now)) for health in feeds_health[:MOST_LISTED]]
         by_url = {blog.url: blog for blog in blogs}
         page = self._page(
             "status.html",
             feeds_health=[(health, by_url.get(health.url)) for health in shown],
-            counts=Counter(health.health for health in shown).most_common(),
+            counts=counted.most_common(),
+            more=len(feeds_health) - len(shown),
             pulse=pulse,
             seen_at=now,
         )

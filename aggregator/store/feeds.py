@@ -12,12 +12,15 @@ from sqlite_utils import Database
 
 from aggregator.cadence import LEASE
 from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
+from aggregator.overview import Census
 from aggregator.store import gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, is_under, slug
 from aggregator.whereabouts import Known, renamed
 
+# Where the names of blogs and how they are doing are listed.
+_LISTS: tuple[stale.Section, ...] = (("blogs", 0), ("status", 0))
 _Settings = dict[int, tuple[Any, ...]]
 
 
@@ -44,6 +47,7 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
             stale.mark_posts_of(database, id)
         if changed:
             stale.mark_river(database)
+            stale.mark_sections(database, _LISTS)
         ids = {url: id for id, url in database.execute("SELECT id, url FROM feed").fetchall()}
     sifted = {subscription.url: ids[subscription.url] for subscription in subscriptions}
     return {url: id for url, id in sifted.items() if id in before and before[id][-2:] != after[id][-2:]}
@@ -174,7 +178,7 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
     was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
     if was_failing and bool(was_failing[0]) != (state.failures > 0):
         stale.mark_river(database)
-        stale.mark_sections(database, [("blogs", 0), ("status", 0)])
+        stale.mark_sections(database, _LISTS)
     where = state.where
     database.execute(
         _RECORD,
@@ -253,12 +257,24 @@ def record_title(database: Database, id: int, title: str, home: str) -> None:
     if changed.rowcount:
         stale.mark_posts_of(database, id)
         stale.mark_river(database)
+        stale.mark_sections(database, _LISTS)
 
 
 def blogs(database: Database) -> list[Blog]:
     """Return all blogs of the configuration, by name."""
     rows = database.query(f"SELECT {BLOG_COLUMNS} FROM feed WHERE removed_at IS NULL")
     return sorted((blog_of(row) for row in rows), key=lambda blog: blog.name.casefold())
+
+
+def census(database: Database) -> Census:
+    """Return how many blogs there are."""
+    return Census(*database.execute(_CENSUS).fetchone())
+
+
+_CENSUS = """
+SELECT count(*), coalesce(sum(enabled), 0), coalesce(sum(enabled AND failures > 0), 0) FROM feed
+WHERE removed_at IS NULL
+"""
 
 
 def slug_of(database: Database, id: int) -> str:
