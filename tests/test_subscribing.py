@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_import_adds_what_is_new_and_says_what_is_not(config: Path, tmp_path: Pa
     ]
     for said in ("OPML, 2 feeds", "1 feed written", "1 feed left as they are", "'nowhere' is no web address"):
         assert said in result.output
+
+
+def test_import_tells_a_script_what_it_did(config: Path) -> None:
+    result = run(config, "import", "--json", "-", text="https://a.example/f\nhttp://a.example/f\nnothing\n")
+
+    assert json.loads(result.output) == {
+        "kind": "list of addresses",
+        "feeds": 1,
+        "written": 1,
+        "twice": 1,
+        "not_kept": ["the line “nothing”, which holds no web address"],
+    }
 
 
 def test_import_without_a_configuration_writes_one_from_the_old_planets(tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from aggregator.cli.options import config_option, opened
+from aggregator.cli.options import busy, config_option, opened
 from aggregator.errors import NothingKnown, PlanetError
 from aggregator.logs import counted
 
@@ -27,7 +26,7 @@ def backup(config_path: Path, file: Path) -> None:
         raise NothingKnown(f"there is nothing to copy in {planet.data} yet")
     if not file.absolute().parent.is_dir():
         raise PlanetError(f"there is no folder {file.absolute().parent}; make it first")
-    with opened(planet) as database, _busy(f"Writing {file}"):
+    with opened(planet) as database, busy(f"Writing {file}"):
         size = store.backup.write(database, file, read(config_path))
     click.echo(f"{file}: {_megabytes(size)}; planet restore {file} brings it back")
 
@@ -53,7 +52,7 @@ def restore(config_path: Path, file: Path) -> None:
         for half in ("run", "serve", "work"):
             stack.enter_context(Lock(planet.data, half))
         kept = _keep_beside(planet.data / store.FILE_NAME)
-        with _busy(f"Restoring {file}"):
+        with busy(f"Restoring {file}"):
             buried = store.backup.restore(file, planet.data)
             # The site is made anew: pages of what the backup doesn't hold would stay for ever.
             shutil.rmtree(planet.public, ignore_errors=True)
@@ -72,7 +71,7 @@ def compact(config_path: Path) -> None:
     from aggregator.config import load
 
     planet = load(config_path)
-    with opened(planet) as database, _busy("Compacting"):
+    with opened(planet) as database, busy("Compacting"):
         before = store.metrics.size(database)
         store.gone.erase(database)
         after = store.metrics.size(database)
@@ -92,15 +91,6 @@ def _keep_beside(path: Path) -> Path | None:
     finally:
         database.close()
     return kept
-
-
-@contextmanager
-def _busy(what: str) -> Iterator[None]:
-    """Show on a terminal that something takes its time."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
-        yield
 
 
 def _megabytes(size: int) -> str:

@@ -77,6 +77,15 @@ def opened(planet: Planet) -> Iterator[Database]:
         database.close()
 
 
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show on a terminal that something takes its time."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
 def log_options(command: F) -> F:
     """Give a command --verbose and --log."""
     kind = click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -103,8 +104,9 @@ def remove(config_path: Path, url: str) -> None:
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @config_option
-def import_feeds(config_path: Path, file: Path) -> None:
+def import_feeds(config_path: Path, file: Path, as_json: bool) -> None:
     """Add the blogs of another planet or reader: OPML, Planet, Venus, Pluto, rawdog, CSV, or a plain list.
 
     Without a feeds.toml one is written, with the title and the address that FILE says.
@@ -125,6 +127,10 @@ def import_feeds(config_path: Path, file: Path) -> None:
         editing.write(config_path, after)
         if is_new:
             template.place_schema(planet.data)
+    if as_json:
+        counts = {"feeds": len(imported.feeds), "written": len(fresh), "twice": imported.twice}
+        click.echo(json.dumps({"kind": imported.kind, **counts, "not_kept": imported.notes}))
+        return
     _tell_imported(file, config_path, imported, fresh)
     if fresh:
         click.echo(_what_happens_next(planet))
