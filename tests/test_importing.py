@@ -171,6 +171,21 @@ def test_plain_list_and_newsboats_urls_keep_names_and_tags() -> None:
     assert found.notes == ("the line “nothing here”, which holds no web address",)
 
 
+@pytest.mark.parametrize(
+    ("line", "feed"),
+    [
+        ("- href: https://a.example/f", Listed("https://a.example/f")),
+        ('  "url": "https://a.example/f",', Listed("https://a.example/f")),
+        ("* [Ann's blog](https://a.example/f)", Listed("https://a.example/f", "Ann's blog")),
+        ("Ann | https://a.example/f", Listed("https://a.example/f", "Ann")),
+        ("<https://a.example/f>", Listed("https://a.example/f")),
+        ("feed:https://a.example/f", Listed("https://a.example/f")),
+    ],
+)
+def test_lists_of_other_kinds_give_their_addresses_and_no_false_names(line: str, feed: Listed) -> None:
+    assert imported(f"{line}\n").feeds == (feed,)
+
+
 def test_feed_that_is_listed_twice_is_there_once_with_all_its_tags() -> None:
     found = imported("url,name,tags\nhttp://a.example/f,A,one\nhttps://a.example/f/,A,two\n")
 

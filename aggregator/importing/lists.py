@@ -8,11 +8,13 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from aggregator.importing.found import Finding, Imported, Listed, address
+from aggregator.importing.found import Finding, Imported, Listed
 
 _RAWDOG_FEED = re.compile(r"feed\s+(?P<every>\d+[smhdw]?)\s+(?P<url>\S+)\s*(?P<arguments>.*)")
 _ARGUMENT = re.compile(r"(?P<name>\w+)(?:\s*=\s*|\s+)(?P<value>.*)")
-_ADDRESS = re.compile(r"(?:feed:)?https?://\S+")
+_ADDRESS = re.compile(r"""(?:feed:)?https?://[^\s"'<>]+""")
+# What stands before an address in YAML, JSON and the like, and names nobody.
+_KEY = re.compile(r"""\S*[:=]\s*["'<]?""")
 
 
 def is_rawdog(text: str) -> bool:
@@ -83,21 +85,27 @@ def read_csv(text: str) -> Imported:
 
 
 def read_list(text: str) -> Imported:
-    """Read one address in each line; behind it may stand a name, or tags and "~a name" in quotes as in newsboat."""
+    """Read one address in each line; beside it may stand a name, or tags and "~a name" in quotes as in newsboat."""
     finding = Finding()
     for line in text.splitlines():
         line = line.strip(" \t-*•")
-        match = _ADDRESS.search(line)
-        if not match or line.startswith(("#", "//")):
-            if line and not line.startswith(("#", "//")):
-                finding.note(f"the line “{line[:80]}”, which holds no web address")
+        if not line or line.startswith(("#", "//")):
             continue
-        url, rest = match[0].rstrip(",;"), line[match.end() :].strip()
-        words = _split(rest) if '"' in rest else [f"~{rest}"] if rest else []
-        name = next((word[1:] for word in words if word.startswith("~")), "") or line[: match.start()].strip(" :|,")
-        tags = tuple(word for word in words if not word.startswith(("~", "!")))
-        finding.add(Listed(url=address(url) or url, name=name, tags=tags))
+        if match := _ADDRESS.search(line):
+            finding.add(_listed(line, match))
+        else:
+            finding.note(f"the line “{line[:80]}”, which holds no web address")
     return finding.result("list of addresses")
+
+
+def _listed(line: str, match: re.Match[str]) -> Listed:
+    before, after = line[: match.start()], line[match.end() :].strip(" \t,;")
+    words = _split(after) if after.startswith('"') and len(after) > 1 else []
+    name = next((word[1:] for word in words if word.startswith("~")), "")
+    if not words:
+        name = "" if _KEY.fullmatch(before) else (before.strip(" :|,[](<\"'") or after.strip(" :|,<>()\"'"))
+    tags = tuple(word for word in words if not word.startswith(("~", "!")))
+    return Listed(url=match[0].rstrip(",;)]"), name=name, tags=tags)
 
 
 def _split(text: str) -> list[str]:
