@@ -127,6 +127,16 @@ def test_venus_keeps_names_faces_and_filters() -> None:
     )
 
 
+def test_venus_filters_for_all_feeds_become_each_feeds_own() -> None:
+    found = imported(
+        "[Planet]\nfilter = debian\nfilters =\n  excerpt.py\n  minhead.py\n"
+        "[http://a.example/f]\nname = A\n[http://b.example/f]\nfilter = ubuntu\n"
+    )
+
+    assert [feed.include for feed in found.feeds] == [("/debian/",), ("/ubuntu/",)]
+    assert found.notes == ("filters = excerpt.py minhead.py, which are for all feeds: here each feed has its own",)
+
+
 def test_pluto_keeps_both_feeds_of_sections_with_one_name() -> None:
     found = imported(
         "title = Planet P\n\n[same]\n  title = A\n    link  = http://a.example\n  feed = http://a.example/f ## note\n"

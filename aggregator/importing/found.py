@@ -68,8 +68,8 @@ class Finding:
         self._feeds[key] = replace(feed, url=url, name=name, site=site, face=face, tags=tidy(feed.tags))
 
     def note(self, words: str) -> None:
-        """Note once what could not be kept."""
-        self._notes[words] = None
+        """Note once, in one line, what could not be kept."""
+        self._notes[" ".join(words.split())] = None
 
     def leave(self, option: str) -> None:
         """Count an option of a feed that has no counterpart here."""

@@ -45,10 +45,10 @@ def read(text: str) -> Imported:
         elif section.name == "DEFAULT":
             defaults |= section.options
         else:
-            _section(finding, section, defaults, _faces(planet))
-    for option in ("filter", "exclude", "filters"):
-        if planet.get(option):
-            finding.note(f"{option} = {planet[option]}, which is for all feeds: filters are each feed's own here")
+            for_all = {name: planet[name] for name in ("filter", "exclude") if planet.get(name)}
+            _section(finding, section, {**for_all, **defaults}, _faces(planet))
+    if planet.get("filters"):
+        finding.note(f"filters = {planet['filters']}, which are for all feeds: here each feed has its own")
     is_pluto = bool(found[0].options) or any("feed" in section.options for section in found)
     kind = "Pluto planet.ini" if is_pluto else "Planet or Venus config.ini"
     title, link = planet.get("title", ""), planet.get("link") or planet.get("url", "")
