@@ -20,3 +20,7 @@ bench what="poll" *args:
 format:
     uv run ruff check --fix .
     uv run ruff format .
+
+# what is generated from the code: the schema that ships, the table of keys
+docs:
+    uv run python -m tests.reference

@@ -7,7 +7,11 @@ PlanetError
 ├── StoreFailed       the database can't be read or written
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
+├── MailFailed        the mail server didn't take a mail
+├── NoticeFailed      the operator could not be told
 ├── NothingKnown      a command names what isn't there
+├── BackupUnusable    a file is no backup, or a damaged one
+├── NothingToImport   a file holds no feeds that can be read
 ├── SearchTooBroad    a search would take too long
 ├── ThemeBroken       a template of the operator's own can't be used
 ├── NoVerdict         a child process is missing: nothing is known of its input
@@ -90,3 +94,27 @@ class ThemeBroken(PlanetError):
 
 class NoVerdict(PlanetError):
     """A child process could not do its work, and its input is not to blame: try again later."""
+
+
+class NothingToImport(PlanetError):
+    """A file holds no list of feeds that can be read; the message says why."""
+
+
+class BackupUnusable(PlanetError):
+    """A file can't be restored: it is no planet's database, or it is damaged."""
+
+
+class MailFailed(PlanetError):
+    """The operator's mail server can't be reached, or doesn't take a mail.
+
+    What `is_of_recipient` concerns one address, and the server takes others; what `is_permanent` won't pass.
+    """
+
+    def __init__(self, message: str, *, is_of_recipient: bool = False, is_permanent: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_recipient = is_of_recipient
+        self.is_permanent = is_permanent
+
+
+class NoticeFailed(PlanetError):
+    """The operator could not be told something; it is tried again."""

@@ -510,3 +510,20 @@ class PollSummary:
     new_entries: int = 0
     updated_entries: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A sign of life of the jobs half; `troubles` are what its jobs can't do at the moment, each in words."""
+
+    at: datetime
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that an operator is told once: what happened, to what, and what to do."""
+
+    what: Literal["broken", "moved", "quarantined", "retired", "waiting", "test"]
+    about: str
+    words: str

@@ -106,7 +106,7 @@ def test_every_key_of_the_contract_is_known() -> None:
 
     assert planet.data == Path("/somewhere/elsewhere")
     assert planet.subscriptions[0].every == timedelta(hours=2)
-    assert "workers.dask" in planet.without_effect
+    assert planet.without_effect == ("workers.dask",)
     assert planet.topics[0].path == "/topics/himss/"
     assert planet.theme == Path("/somewhere/t")
     assert planet.subscriptions[0].face == "https://blog.example/face.png"
@@ -167,7 +167,7 @@ def test_a_document_of_another_shape_is_a_list_of_mistakes(text: str) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigBroken, match="name another one with --config"):
+    with pytest.raises(ConfigBroken, match="planet init writes one, --config names another"):
         load(tmp_path / "none.toml")
 
 

@@ -48,8 +48,9 @@ class Running:
         self.process = self.start(command)
 
     def start(self, command: str) -> subprocess.Popen[bytes]:
-        options = ["--config", str(self.config)] + ([] if command == "work" else ["--port", str(self.port)])
-        return subprocess.Popen([*ME, command, *options], stderr=self.log, stdout=self.log)
+        words = command.split()
+        options = ["--config", str(self.config)] + ([] if words[0] == "work" else ["--port", str(self.port)])
+        return subprocess.Popen([*ME, *words, *options], stderr=self.log, stdout=self.log)
 
     def get(self, path: str = "", **headers: str) -> requests.Response:
         return requests.get(f"{self.url}{path}", headers=headers, timeout=5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator import clock
-from aggregator.cli.options import config_option, opened
+from aggregator.cli.options import busy, config_option, opened
 from aggregator.logs import counted
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def build(config_path: Path, out: Path | None) -> None:
     planet = load(config_path)
     with opened(planet) as database:
         try:
-            with Lock(planet.data, "work"):
+            with Lock(planet.data, "work"), busy("Publishing"):
                 equipment.subscribe(database, planet, clock.now())
                 build_site(database, equipment.renderer_for(planet), planet.public, clock.now)
         except AlreadyAtWork:

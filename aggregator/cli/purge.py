@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator import clock
-from aggregator.cli.options import config_option, opened
+from aggregator.cli.options import busy, config_option, opened
 from aggregator.errors import AlreadyAtWork, NothingKnown
 from aggregator.logs import counted
 
@@ -42,8 +42,9 @@ def purge(config_path: Path, url: str) -> None:
             linkbacks = store.mentions.forget(database, url)
         if not posts and not linkbacks:
             raise NothingKnown(f"nothing is stored of {url}; planet explain tells what is known of an address")
-        is_published = _publish(planet, database) or _wait_until_published(database, posts)
-        store.gone.erase(database)
+        with busy("Taking it off the pages"):
+            is_published = _publish(planet, database) or _wait_until_published(database, posts)
+            store.gone.erase(database)
     later = "" if is_published else "; the planet at work takes them off its pages as soon as it can"
     click.echo(f"{counted(len(posts), 'post')} and {counted(linkbacks, 'linkback')} are gone for good{later}.")
 

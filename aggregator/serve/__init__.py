@@ -83,7 +83,7 @@ class _WebHalf:
         self._seen = store.pages.generation(self._database)
         self._forgotten = store.pages.forgotten(self._database)
         self._events = Events()
-        self._take_on(config.current, renderer_for(config.current))
+        self._take_on(config.current, renderer_for(config.current), self._formers(config.current))
         self._events.tell(self._newest())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -104,9 +104,16 @@ class _WebHalf:
         self._intake.close()
         self._database.close()
 
-    def _take_on(self, planet: Planet, renderer: Renderer) -> None:
+    def _formers(self, planet: Planet) -> list[str]:
+        with store.transaction(self._database):
+            return store.pages.former_addresses(self._database, planet.masthead.url)
+
+    def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
-        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._events)
+        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._events, self._mistakes, formers)
+
+    def _mistakes(self) -> tuple[str, ...]:
+        return self._config.mistakes
 
     def _rules(self) -> Rules:
         planet = self._config.current
@@ -149,7 +156,7 @@ class _WebHalf:
                     self._forgotten = forgotten
         if self._config.refresh():
             planet = self._config.current
-            self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet))
+            self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet), self._formers(planet))
 
     def _newest(self) -> list[int]:
         return store.chapters.newest(self._database, self._config.current.page.entries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,12 +22,13 @@ from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
-from aggregator.serve import ping_test
+from aggregator.serve import health, ping_test
 from aggregator.serve.answers import as_response, unavailable
 from aggregator.serve.asgi import Receive, Scope, Send
 from aggregator.serve.client import address_of
 from aggregator.serve.events import Events
-from aggregator.serve.intake import Intake
+from aggregator.serve.intake import Intake, is_near
+from aggregator.serve.newsletter import SigningUp
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
 from aggregator.serve.searching import Searching
 from aggregator.site import Renderer
@@ -66,12 +67,16 @@ class App:
         renderer: Renderer,
         clock: Callable[[], datetime],
         events: Events,
+        mistakes: Callable[[], Sequence[str]],
+        formers: Sequence[str] = (),
     ) -> None:
         self._data = planet.data
         self._pages = pages
         self._intake = intake
         self._renderer = renderer
         self._clock = clock
+        self._mistakes = mistakes
+        self._former_roots = [urlsplit(former).path for former in formers]
         self._url = planet.masthead.url
         self._root = urlsplit(self._url).path
         self._proxies = planet.network.proxies
@@ -91,10 +96,28 @@ class App:
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
                 Route("/search", searching.page, methods=["GET"]),
                 Route("/search/feed.{format:str}", searching.feed, methods=["GET"]),
+                *self._newsletter_routes(planet),
                 Route("/healthz", self._healthz, methods=["GET"]),
+                Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
             ]
         )
+
+    def _newsletter_routes(self, planet: Planet) -> list[Route]:
+        if planet.newsletter is None:
+            return []
+        near = tuple(planet.network.allow_addresses)
+
+        def client_of(request: Request) -> str:  # behind a proxy that has no name here, everybody would be one client
+            client = self._client(request)
+            return "" if is_near(client, near) else client
+
+        forms = SigningUp(self._data, self._renderer, self._waking, self._clock, client_of, _body)
+        return [
+            Route("/newsletter", forms.sign_up, methods=["GET", "POST"]),
+            Route("/newsletter/confirm/{token}", forms.confirm, methods=["GET", "POST"]),
+            Route("/newsletter/leave/{token}", forms.leave, methods=["GET", "POST"]),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -240,11 +263,16 @@ class App:
         return as_response(page_of("feed.atom", feed), 200)
 
     async def _healthz(self, _request: Request) -> Response:
+        reasons = await asyncio.to_thread(health.report, self._data, self._mistakes(), self._clock())
+        said = {"status": "failing", "reasons": reasons} if reasons else {"status": "ok"}
+        return JSONResponse(said, status_code=503 if reasons else 200, headers=_NO_STORE)
+
+    async def _metrics(self, _request: Request) -> Response:
         try:
-            await asyncio.to_thread(self._find_mention, "")
-        except StoreFailed as error:
-            return JSONResponse({"status": "failing", "reasons": [error.reason]}, status_code=503)
-        return JSONResponse({"status": "ok"})
+            text = await asyncio.to_thread(health.metrics, self._data, self._mistakes(), self._clock())
+        except StoreFailed:
+            return _later()
+        return Response(text, headers={"Content-Type": health.CONTENT_TYPE, **_NO_STORE})
 
     async def _else(self, request: Request) -> Response:
         path = request.path_params["path"]
@@ -265,6 +293,8 @@ class App:
         post = _POST.fullmatch(path)
         if post and await self._was_here(int(post[1])):
             return as_response(self._gone, 410)
+        if moved := self._under_former(path):
+            return RedirectResponse(f"{self._url}{moved}", status_code=301)
         return as_response(self._missing, 404)
 
     async def _was_here(self, id: int) -> bool:
@@ -278,6 +308,14 @@ class App:
     def _find_lost(self, id: int) -> bool:
         with closing(store.open_store(self._data)) as database, store.named_errors():
             return store.entries.is_lost(database, id)
+
+    def _under_former(self, path: str) -> str:
+        """The path of a page that is asked for below an address that the planet had before, or ""."""
+        for root in self._former_roots:
+            rest = f"/{path}".removeprefix(root)
+            if rest != f"/{path}" and self._pages.find(rest) is not None:
+                return rest
+        return ""
 
     async def _whole_conversation(self, id: int) -> str:
         """The path of the conversation that a post is part of, by whichever of its posts it is named; or ""."""

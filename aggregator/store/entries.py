@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from aggregator.filters import is_by_filter
 from aggregator.model import Enclosure, Post, ReadEntry, Twin
-from aggregator.sameness import EMPTY, REMOVED, WITHDRAWN, Place
+from aggregator.sameness import EMPTY, EXPIRED, REMOVED, WITHDRAWN, Place
 from aggregator.store import stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text
@@ -74,6 +74,9 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
         if before is None:
             continue
         id, hidden, *seen = before
+        if hidden == EXPIRED:  # an edit brings nothing back that has been forgotten
+            database.execute("UPDATE entry SET content_hash = ? WHERE id = ?", [entry.content_hash, id])
+            continue
         is_back = hidden in (REMOVED, WITHDRAWN, EMPTY)
         why = entry.unwanted if is_back or not hidden or is_by_filter(hidden) else hidden
         database.execute(_EDIT, {**columns, "id": id, "hidden": why})
@@ -223,7 +226,7 @@ def target(database: Database, url: str) -> int | None:
     key = canonical(url)
     if not key:
         return None
-    names = {"key": key, "url": url, "removed": REMOVED, "withdrawn": WITHDRAWN}
+    names = {"key": key, "url": url, "removed": REMOVED, "withdrawn": WITHDRAWN, "expired": EXPIRED}
     found = database.execute(_TARGET, names).fetchone()[0]
     return None if found is None else int(found)
 
@@ -231,9 +234,9 @@ def target(database: Database, url: str) -> int | None:
 _TARGET = """
 SELECT min(id) FROM (
     SELECT coalesce(story_of, entry.id) AS id FROM entry JOIN feed ON feed.id = entry.feed_id
-    WHERE entry.url_key = :key AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn)
+    WHERE entry.url_key = :key AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn, :expired)
     UNION ALL SELECT coalesce(story_of, entry.id) FROM entry JOIN feed ON feed.id = entry.feed_id
-    WHERE entry.guid = :url AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn)
+    WHERE entry.guid = :url AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn, :expired)
     UNION ALL SELECT entry_id FROM alias JOIN feed ON feed.id = alias.feed_id
     WHERE alias.url_key = :key AND feed.removed_at IS NULL)
 """

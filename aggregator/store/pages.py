@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -105,6 +106,15 @@ def set_note(database: Database, name: str, value: str) -> None:
     database.execute(
         "INSERT INTO note VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [name, value]
     )
+
+
+def former_addresses(database: Database, url: str) -> list[str]:
+    """Note the planet's public address, and return those that it had before; inside a transaction."""
+    had: list[str] = json.loads(note(database, "addresses") or "[]")
+    if url not in had[-1:]:
+        had = [*(each for each in had if each != url), url]
+        set_note(database, "addresses", json.dumps(had))
+    return had[:-1]
 
 
 def secret(database: Database, name: str) -> str:
