@@ -88,4 +88,5 @@ def look_of(planet: Planet) -> Look:
         topics=planet.topics,
         hub=planet.hub,
         theme=planet.theme,
+        newsletter=planet.newsletter is not None,
     )

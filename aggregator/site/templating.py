@@ -45,6 +45,7 @@ class Look:
     topics: tuple[Topic, ...] = ()
     hub: str = ""
     theme: Path | None = None
+    newsletter: bool = False
 
 
 class Templates:
