@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Status
+from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Poll, Status
+
+_OK, _LARGE = 200, 1_000_000
+# Fewer polls tell nothing of a server's habits.
+_ENOUGH = 5
 
 
 def of_entry(facts: EntryFacts, per_feed_per_day: int) -> str:
@@ -45,6 +50,29 @@ def of_feed(health: FeedHealth, now: datetime) -> list[str]:
         lines.append(f"Next poll: {when}")
     if health.newest_post:
         lines.append(f"Newest post: {_day(health.newest_post)}")
+    return lines
+
+
+def for_author(health: FeedHealth, polls: Sequence[Poll], entries: Sequence[EntryFacts]) -> list[str]:
+    """Say to a blog's author what would make the feed better, a sentence for each thing; nothing when all is well."""
+    lines = []
+    if health.health == "healthy" and health.problem:
+        lines.append(f"The feed can be read, but {health.problem}. A validator for feeds shows where.")
+    whole = [poll for poll in polls if poll.status == _OK]
+    if len(whole) >= _ENOUGH and sum(poll.outcome == "unchanged" for poll in whole) * 2 > len(polls):
+        lines.append(
+            "Your server sends the whole feed each time, although nothing has changed. If it answered conditional"
+            " requests (ETag or Last-Modified), that would cost you almost nothing."
+        )
+    if any(poll.bytes > _LARGE for poll in whole):
+        lines.append("The feed is larger than a megabyte. Fewer entries, or excerpts, make it faster for everybody.")
+    if health.url.startswith("http://") and not health.address:
+        lines.append("The feed is fetched without encryption. If your site has https, tell the planet's operator.")
+    undated = [entry for entry in entries if entry.published_at is None]
+    if entries and len(undated) * 2 > len(entries):
+        lines.append("Most entries have no date that can be read, so they stand where they were first seen.")
+    if any(not entry.title and not entry.hidden for entry in entries):
+        lines.append("Some entries have no title. They are shown by how they begin.")
     return lines
 
 

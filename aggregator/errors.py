@@ -8,7 +8,13 @@ PlanetError
 │   └── StoreBusy     another process holds it for longer than we wait
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
+├── MailFailed        the mail server didn't take a mail
+├── NoticeFailed      the operator could not be told
 ├── NothingKnown      a command names what isn't there
+├── BackupUnusable    a file is no backup, or a damaged one
+├── NothingToImport   a file holds no feeds that can be read
+├── SearchTooBroad    a search would take too long
+├── ThemeBroken       a template of the operator's own can't be used
 ├── NoVerdict         a child process is missing: nothing is known of its input
 ├── BodyRefused       a body is too large, or not in the coding it claims
 └── ChildStopped      a child process was ended by its limits, or died
@@ -80,5 +86,40 @@ class NothingKnown(PlanetError):
     """A command names a feed, a post or a linkback that the planet doesn't know."""
 
 
+class SearchTooBroad(PlanetError):
+    """A search of too many texts was given up; a rarer word helps."""
+
+    def __init__(self) -> None:
+        super().__init__("this search takes too long; add a word that is rarer")
+
+
+class ThemeBroken(PlanetError):
+    """A file of the theme can't be used; what is published stays as it is."""
+
+
 class NoVerdict(PlanetError):
     """A child process could not do its work, and its input is not to blame: try again later."""
+
+
+class NothingToImport(PlanetError):
+    """A file holds no list of feeds that can be read; the message says why."""
+
+
+class BackupUnusable(PlanetError):
+    """A file can't be restored: it is no planet's database, or it is damaged."""
+
+
+class MailFailed(PlanetError):
+    """The operator's mail server can't be reached, or doesn't take a mail.
+
+    What `is_of_recipient` concerns one address, and the server takes others; what `is_permanent` won't pass.
+    """
+
+    def __init__(self, message: str, *, is_of_recipient: bool = False, is_permanent: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_recipient = is_of_recipient
+        self.is_permanent = is_permanent
+
+
+class NoticeFailed(PlanetError):
+    """The operator could not be told something; it is tried again."""

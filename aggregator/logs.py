@@ -1,7 +1,8 @@
-"""One line per event: when, how bad, who, what, and the keys that matter."""
+"""One line per event: when, how bad, who, what, and the keys that matter; as text, or as JSON."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -29,6 +30,27 @@ class Line(logging.Formatter):
         return text
 
 
+class JsonLine(logging.Formatter):
+    """Writes a record as one JSON object in one line, with its keys beside its words."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object of a record."""
+        said = {
+            "at": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "job": record.name.removeprefix("planet."),
+            "event": record.getMessage(),
+        }
+        said |= {key: str(getattr(record, key)) for key in _KEYS if hasattr(record, key)}
+        if record.exc_info:
+            said["trace"] = self.formatException(record.exc_info)
+        return json.dumps(said)
+
+
 def escaped(text: str) -> str:
     """Return `text` with everything that a terminal might obey made visible."""
     if text.isprintable():
@@ -41,10 +63,10 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"
 
 
-def begin(*, verbose: bool = False, quiet: bool = False) -> None:
+def begin(*, verbose: bool = False, quiet: bool = False, as_json: bool = False) -> None:
     """Log to standard error: everything, what matters, or what went wrong."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Line())
+    handler.setFormatter(JsonLine() if as_json else Line())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("planet").setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -78,7 +78,7 @@ _TAGS = {
 }
 _ATTRIBUTES = {
     "*": {"dir", "lang", "title"},
-    "a": {"href"},
+    "a": {"href", "data-embed"},
     "img": {"src", "alt", "width", "height"},
     "ol": {"start", "reversed"},
     "td": {"colspan", "rowspan"},
@@ -87,6 +87,12 @@ _ATTRIBUTES = {
 }
 _GONE_WITH_CONTENT = {"script", "style", "noscript", "template", "textarea", "title", "iframe", "object", "select"}
 _SET = {"img": {"loading": "lazy", "referrerpolicy": "no-referrer", "decoding": "async"}}
+# A frame becomes a link that is marked, lest a page loads anything that nobody asked for; the bounds keep it linear.
+_FRAME = re.compile(
+    r"""<iframe\b[^<>]{0,1000}?\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s"'<>]+))[^<>]{0,1000}>"""
+    r"(?:[^<]{0,500}</iframe\s*>)?",
+    re.IGNORECASE,
+)
 _Relative = Literal["deny"] | tuple[Literal["rewrite_with_base"], str]
 _BLOCK_EDGE = re.compile(r"<(?=/?(?:p|div|li|br|h[1-6]|tr|td|th|dt|dd|blockquote|pre|figure|hr)\b)", re.IGNORECASE)
 _MARKUP = re.compile(r"<[a-zA-Z/!?]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
@@ -101,14 +107,19 @@ _SPACE = re.compile(r"\s+")
 def clean(html: str, base: str) -> str:
     """Return `html` with only harmless elements, every link and image absolute against `base`.
 
-    Scripts, styles, forms, embeds, ids, classes and event handlers are gone; `srcset` too, because
-    the sanitiser neither checks nor resolves it.
+    Scripts, styles, forms, ids, classes and event handlers are gone; `srcset` too, because the sanitiser neither
+    checks nor resolves it. A frame is a link with `data-embed`.
     """
-    text = without_controls(html[:LONGEST_HTML])
+    text = _FRAME.sub(_as_link, without_controls(html[:LONGEST_HTML]))
     try:
         return _cleaned(text, ("rewrite_with_base", base) if base else "deny")
     except ValueError:  # a base that the sanitiser's own reader of addresses refuses, such as http://999.1.1.1/
         return _cleaned(text, "deny")
+
+
+def _as_link(match: re.Match[str]) -> str:
+    address = entities.escape(entities.unescape(match[1] or match[2] or match[3] or ""))
+    return f'<p><a data-embed="frame" href="{address}"></a></p>'
 
 
 def _cleaned(html: str, relative: _Relative) -> str:
@@ -144,4 +155,6 @@ def shortened(text: str, longest: int) -> str:
 
 def without_controls(text: str) -> str:
     """Return `text` without characters that no page, feed or log may hold."""
+    if text.isprintable():  # none of them is, and nearly every text of a page is
+        return text
     return _LONE_SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))

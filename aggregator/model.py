@@ -33,6 +33,7 @@ class Subscription:
     name: str = ""
     site: str = ""
     author: str = ""
+    face: str = ""
     tags: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -152,6 +153,7 @@ class ParsedFeed:
     home: str = ""
     language: str = ""
     generator: str = ""
+    icon: str = ""
     entries: tuple[ParsedEntry, ...] = ()
     deleted: tuple[str, ...] = ()
     asked_for: timedelta = timedelta(0)
@@ -215,13 +217,14 @@ class Reading:
     quiet: Quiet = Quiet()
     remark: str = ""
     is_cut: bool = False
+    icon: str = ""
     dated: tuple[tuple[str, datetime], ...] = ()
     comments: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Blog:
-    """A member as the pages name it."""
+    """A member as the pages name it; `face` is the file of its picture, or ""."""
 
     id: int
     slug: str
@@ -231,6 +234,13 @@ class Blog:
     tags: tuple[str, ...] = ()
     is_failing: bool = False
     enabled: bool = True
+    face: str = ""
+    posted_at: datetime | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the blog's page is on the planet."""
+        return f"/blogs/{self.slug}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,3 +510,20 @@ class PollSummary:
     new_entries: int = 0
     updated_entries: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A sign of life of the jobs half; `troubles` are what its jobs can't do at the moment, each in words."""
+
+    at: datetime
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that an operator is told once: what happened, to what, and what to do."""
+
+    what: Literal["broken", "moved", "quarantined", "retired", "waiting", "test"]
+    about: str
+    words: str

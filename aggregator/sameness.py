@@ -26,6 +26,7 @@ SAME_STORY = timedelta(days=30)
 FIRST_IMPORT = "older than the newest posts of a blog that has just joined"
 REMOVED = "removed at its source"
 WITHDRAWN = "withdrawn by its feed"
+EXPIRED = "older than [keep] entries in feeds.toml"
 DOUBLE = "its feed holds the same entry under another guid"
 EMPTY = "it has neither a title nor a text"
 SAME_AS = "the same story as a post of another blog, which names this one"

@@ -10,7 +10,7 @@ from aggregator import __version__, store
 from aggregator.config import Planet
 from aggregator.filters import Filters
 from aggregator.outbound import Engine, Guard
-from aggregator.site import Renderer
+from aggregator.site import Look, Manner, Renderer
 from jobs.outcomes import Terms
 from jobs.record import Keeping
 from jobs.sift import sift
@@ -71,12 +71,22 @@ def policy_for(planet: Planet) -> Policy:
 
 
 def renderer_for(planet: Planet) -> Renderer:
-    """Return what renders this planet's pages."""
+    """Return what renders this planet's pages. Raises: ThemeBroken."""
+    return Renderer(look_of(planet))
+
+
+def look_of(planet: Planet) -> Look:
+    """Return everything in the configuration that shows on pages."""
     page = planet.page
-    return Renderer(
+    return Look(
         planet.masthead,
         content=page.content,
+        manner=Manner(page.images, tuple(page.embeds)),
         per_feed_per_day=page.per_feed_per_day,
         entries=page.entries,
-        accepts=planet.linkbacks.accept,
+        accepts=tuple(planet.linkbacks.accept),
+        topics=planet.topics,
+        hub=planet.hub,
+        theme=planet.theme,
+        newsletter=planet.newsletter is not None,
     )

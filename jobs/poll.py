@@ -18,7 +18,7 @@ from aggregator.feeds import read
 from aggregator.filters import NO_FILTERS
 from aggregator.model import DueFeed, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
-from jobs import search
+from jobs import search, tally
 from jobs.children import Children, result
 from jobs.outcomes import DELTA, TOO_MANY_REQUESTS, Terms, digest, failed, history, reason, renewed, request, well
 from jobs.record import Polled, Recorded, record
@@ -244,6 +244,10 @@ class Sweep:
             for polled in done:  # after all of them: others of a resting host may be among them
                 if polled.resting:
                     store.feeds.hold_host(self._database, polled.resting, polled.state.next_poll_at)
+            counts = tally.of_polls(polled.poll for polled in done)
+            counts["entries", "new"] = sum(recorded.new for recorded in stored.values())
+            counts["entries", "edited"] = sum(recorded.edited for recorded in stored.values())
+            store.metrics.add(self._database, counts)
         self._taken.difference_update(polled.feed.id for polled in done)
         for url, recorded in stored.items():
             self._count(new=recorded.new, edited=recorded.edited)

@@ -1,156 +1,221 @@
-"""Render what changed, replace its files, and only then note that it is published."""
+"""Render what changed, replace its files, and only then note that it is published.
+
+Posts and the front page come first; the sections that show the same posts (months, blogs, topics …) follow, and take
+no more than a share of the time.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.model import Blog, Conversation, Post
+from aggregator.model import Post
+from aggregator.overview import Week
 from aggregator.site import Renderer, folder
-from aggregator.threads import conversation
+from aggregator.store.stale import Section, Spot, Stale
+from jobs.gather import Gathering
+from jobs.pages import Pages
+from jobs.sections import ALWAYS, dependents, section
 
 log = logging.getLogger("planet.publish")
 
 # Pages rendered in one go: small enough that the newest posts are up before a large rebuild is over.
 BATCH = 200
-MOST_MENTIONS = 50
+SECTIONS = 50
+# Sections rest three times as long as they took: a flood of changes must not keep the planet busy with lists.
+REST = 3
+# How old the pages that tell how feeds are doing may be: of all of them, and of each one.
+STATUS_EVERY = timedelta(minutes=10)
+BLOGS_EVERY = timedelta(hours=6)
 _POSTS_FOLDER = "posts/"
-_BLOGS_FOLDER = "blogs/"
-_FOLDERS = (_POSTS_FOLDER, _BLOGS_FOLDER, "conversations/")
 
 
-def publish(database: Database, renderer: Renderer, public: Path, *, until: Callable[[], bool] = lambda: False) -> int:
-    """Bring the published folder up to date with the store, or go on until told to stop; return how many files changed.
+class Publisher:
+    """Keeps a published folder up to date with the store."""
 
-    May be killed anywhere: what is stale stays noted until its files are written, and writing them twice is harmless.
+    def __init__(self, database: Database, renderer: Renderer, public: Path, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._renderer = renderer
+        self._public = public
+        self._clock = clock
+        self._rest_until = self._status_at = datetime.min.replace(tzinfo=UTC)
+        self._blogs_at = clock()
+        self._weeks: dict[str, Week] = {}
 
-    Raises: StoreFailed.
+    def publish(self, until: Callable[[], bool] = lambda: False) -> int:
+        """Publish what is stale, or go on until told to stop; return how many files changed.
+
+        May be killed anywhere: what is stale stays noted until its files are written, and writing them twice is
+        harmless.
+
+        Raises: StoreFailed, ThemeBroken.
+        """
+        self._notice_new_templates()
+        changed = self._publish_faces() + self._publish_posts(until)
+        began = self._clock()
+        if began >= self._rest_until and not until():
+            changed += self._publish_sections(until)
+            changed += self._publish_posts(until)  # the front page leads to sections that are there
+            self._rest_until = self._clock() + REST * (self._clock() - began)
+        return changed
+
+    def _publish_posts(self, until: Callable[[], bool]) -> int:
+        changed = 0
+        while not until():
+            shown = store.entries.river(
+                self._database, self._renderer.look.entries, self._renderer.look.per_feed_per_day
+            )
+            # The front page must not lead to pages that are not there yet.
+            stale = store.stale.some(self._database, BATCH, first=[post.id for post in shown])
+            if not stale.posts and not stale.river:
+                break
+            changed += self._publish_batch(stale, shown)
+        return changed
+
+    def _publish_batch(self, stale: Stale, shown: Sequence[Post]) -> int:
+        gathering = self._gathering()
+        if stale.posts:
+            with store.transaction(self._database):
+                take_in(self._database, gathering, stale.posts, stale.spots)
+        pages = Pages(self._database, self._renderer, gathering)
+        files = pages.posts(stale.posts)
+        conversations, over = pages.conversations(stale.posts)
+        files |= conversations
+        gone = [*over] + [
+            path
+            for id in stale.posts
+            for path in store.pages.paths_under(self._database, f"{_POSTS_FOLDER}{id}-")
+            if path not in files
+        ]
+        if stale.river:
+            files |= pages.river(shown)
+        return self._replace(files, gone, lambda: store.stale.settle(self._database, stale))
+
+    def _publish_faces(self) -> int:
+        """Pictures come before the pages that show them."""
+        if not store.stale.is_marked(self._database, ("faces", 0)):
+            return 0
+        files = section(self._gathering(), "faces", 0).files
+        return self._replace(files, [], lambda: None)
+
+    def _publish_sections(self, until: Callable[[], bool]) -> int:
+        changed = 0
+        self._notice_time()
+        while not until():
+            stale = store.stale.some_sections(self._database, SECTIONS)
+            if not stale.sections:
+                break
+            gathered = [section(self._gathering(), kind, number) for kind, number in stale.sections]
+            files = {name: content for each in gathered for name, content in each.files.items()}
+            gone = [name for each in gathered for name in each.gone]
+            new = [name for name in files if not store.pages.is_published(self._database, name)]
+            lists = _lists_of([*new, *gone])
+
+            def settle(stale: store.stale.StaleSections = stale, lists: set[Section] = lists) -> None:
+                store.stale.settle_sections(self._database, stale)
+                store.stale.mark_sections(self._database, lists)
+
+            changed += self._replace(files, gone, settle)
+        return changed
+
+    def _notice_time(self) -> None:
+        """Note the pages that tell of polls: most of these change nothing else."""
+        now = self._clock()
+        if now - self._status_at > STATUS_EVERY:
+            self._status_at = now
+            with store.transaction(self._database):
+                store.stale.mark_sections(self._database, [("status", 0), ("blogs", 0)])
+        if now - self._blogs_at > BLOGS_EVERY:
+            self._blogs_at = now
+            blogs = [("blog", blog.id) for blog in store.feeds.blogs(self._database)]
+            with store.transaction(self._database):
+                store.stale.mark_sections(self._database, blogs)
+
+    def _gathering(self) -> Gathering:
+        return Gathering(self._database, self._renderer, self._clock(), self._weeks)
+
+    def _notice_new_templates(self) -> None:
+        fingerprint = self._renderer.fingerprint
+        is_known = store.pages.note(self._database, "fingerprint") == fingerprint
+        if is_known and (self._public / "index.html").exists():
+            return
+        log.info("the whole site is rendered anew: its templates, its settings or its folder changed")
+        static = self._renderer.static()
+        folder.write(self._public, static)
+        with store.transaction(self._database):
+            store.topics.define(self._database, self._renderer.look.topics, self._renderer.templates.speech.zone)
+            store.pages.forget(self._database)
+            store.stale.mark_everything(self._database)
+            store.stale.mark_sections(self._database, _everything(self._database))
+            store.pages.record(self._database, {name: _digest(content) for name, content in static.items()}, ())
+            store.pages.set_note(self._database, "fingerprint", fingerprint)
+
+    def _replace(self, files: dict[str, bytes], gone: Sequence[str], settle: Callable[[], None]) -> int:
+        published = store.pages.digests(self._database, files)
+        gone = [name for name, digest in store.pages.digests(self._database, gone).items() if digest]
+        digests = {name: _digest(content) for name, content in files.items()}
+        changed = {name: digest for name, digest in digests.items() if published.get(name) != digest}
+        # Permalinks first: the front page must never lead to a page that isn't there yet.
+        order = sorted(changed, key=lambda name: not name.startswith(_POSTS_FOLDER))
+        folder.write(self._public, {name: files[name] for name in order})
+        folder.remove(self._public, gone)
+        with store.transaction(self._database):
+            if changed or gone:
+                store.pages.record(self._database, changed, gone)
+            settle()
+        return len(changed) + len(gone)
+
+
+def take_in(database: Database, gathering: Gathering, ids: Sequence[int], spots: Sequence[Spot]) -> None:
+    """Bring search index, topics and numbered pages up to date with posts that came, changed or went.
+
+    Inside a transaction, which notes the sections that show these posts, or did: once a post has left a topic,
+    nothing else tells that it was there.
     """
-    changed = 0
-    _notice_new_templates(database, renderer, public)
-    while not until():
-        shown = store.entries.river(database, renderer.entries, renderer.per_feed_per_day)
-        # The front page must not lead to pages that are not there yet.
-        stale = store.stale.some(database, BATCH, first=[post.id for post in shown])
-        if not stale.posts and not stale.river:
-            break
-        files, gone = _rendered(database, renderer, stale, shown)
-        changed += _replace(database, public, files, gone, stale)
-    return changed
+    store.search.index(database, ids)
+    touched = {("topic", topic) for topic in store.topics.assign(database, ids)}
+    moved = {("chapter", number) for number in store.chapters.extend(database, gathering.look.entries)}
+    store.stale.mark_sections(database, touched | moved | dependents(gathering, spots) | set(ALWAYS))
 
 
-def build(database: Database, renderer: Renderer, out: Path) -> int:
-    """Write the whole site into `out`, and remove posts that are no more; return how many files were written."""
-    files = {
-        **renderer.static(),
-        **_river(database, renderer, store.entries.river(database, renderer.entries, renderer.per_feed_per_day)),
+def build(database: Database, renderer: Renderer, public: Path, clock: Callable[[], datetime]) -> None:
+    """Bring the whole published folder up to date, also where somebody has removed files from it.
+
+    Raises: StoreFailed, ThemeBroken.
+    """
+    if store.pages.all_paths(database) - folder.names(public):
+        with store.transaction(database):
+            store.pages.set_note(database, "fingerprint", "")
+    Publisher(database, renderer, public, clock).publish()
+
+
+def _everything(database: Database) -> list[Section]:
+    """All sections that don't come from posts, and the pages of the river that there are."""
+    chapters = [("chapter", number) for number in range(1, store.chapters.last(database) + 1)]
+    topics = [("topic", id) for id in store.topics.ids(database).values()]
+    return [*chapters, *topics, ("faces", 0), *ALWAYS, ("months", 0), ("maps", 0)]
+
+
+def _lists_of(names: Iterable[str]) -> set[Section]:
+    """The lists that must be made again because some of these pages are new or gone."""
+    lists: dict[str, set[Section]] = {
+        "archive": {("months", 0)},
+        "weekly": {("weeks", 0)},
+        "sitemaps": {("maps", 0)},
+        "page": {("river", 0)},
     }
-    written = set(files)
-    last = 0
-    while ids := store.entries.shown_ids(database, after=last, limit=BATCH):
-        pages = _posts(database, renderer, ids) | _conversations(database, renderer, ids)[0]
-        folder.write(out, pages)
-        written |= set(pages)
-        last = ids[-1]
-    folder.write(out, files)
-    for below in _FOLDERS:
-        folder.remove(out, folder.names(out, below) - written)
-    return len(written)
-
-
-def _notice_new_templates(database: Database, renderer: Renderer, public: Path) -> None:
-    fingerprint = renderer.fingerprint
-    if store.pages.note(database, "fingerprint") == fingerprint and (public / "index.html").exists():
-        return
-    log.info("the whole site is rendered anew: its templates, its settings or its folder changed")
-    folder.write(public, renderer.static())
-    with store.transaction(database):
-        store.pages.forget(database)
-        store.stale.mark_everything(database)
-        store.pages.record(database, {name: _digest(content) for name, content in renderer.static().items()}, ())
-        store.pages.set_note(database, "fingerprint", fingerprint)
-
-
-def _rendered(
-    database: Database, renderer: Renderer, stale: store.stale.Stale, shown: list[Post]
-) -> tuple[dict[str, bytes], list[str]]:
-    files = _posts(database, renderer, stale.posts)
-    conversations, over = _conversations(database, renderer, stale.posts)
-    files |= conversations
-    gone = [*over] + [
-        path
-        for id in stale.posts
-        for path in store.pages.paths_under(database, f"{_POSTS_FOLDER}{id}-")
-        if path not in files
-    ]
-    if stale.river:
-        files |= _river(database, renderer, shown)
-        slugs = {blog.slug for blog in store.feeds.blogs(database)}
-        blogs = store.pages.paths_under(database, _BLOGS_FOLDER)
-        gone += [path for path in blogs if path.split("/")[1] not in slugs]
-    return files, gone
-
-
-def _posts(database: Database, renderer: Renderer, ids: tuple[int, ...] | list[int]) -> dict[str, bytes]:
-    thoughts = store.mentions.thoughts(database, ids)
-    files: dict[str, bytes] = {}
-    blogs: dict[int, Blog] = {}
-    for post in store.entries.by_ids(database, ids):
-        part_of = _conversation(database, store.conversations.around(database, post.id))
-        files |= renderer.post(post, thoughts.get(post.id, []), part_of)
-        blogs[post.blog.id] = post.blog
-    for blog in blogs.values():
-        files |= renderer.blog_mentions(blog, store.moderation.of_blog(database, blog.id, MOST_MENTIONS))
-    return files
-
-
-def _conversations(database: Database, renderer: Renderer, ids: Iterable[int]) -> tuple[dict[str, bytes], list[str]]:
-    """The conversations that these posts are part of, or were; and the pages of those that are no more."""
-    files: dict[str, bytes] = {}
-    named: set[int] = set()
-    around = {id for each in ids for id in (each, *store.conversations.beside(database, each))}
-    while around:
-        id = around.pop()
-        posts = store.conversations.around(database, id)
-        named |= {id, *posts}
-        around -= set(posts)
-        if found := _conversation(database, posts):
-            files |= renderer.conversation(found)
-    names = store.pages.digests(database, (f"conversations/{id}/index.html" for id in named))
-    return files, [name for name, digest in names.items() if digest and name not in files]
-
-
-def _conversation(database: Database, ids: Sequence[int]) -> Conversation | None:
-    if len(ids) < 2:
-        return None
-    return conversation(store.entries.by_ids(database, ids), store.conversations.answers(database, ids))
-
-
-def _river(database: Database, renderer: Renderer, posts: list[Post]) -> dict[str, bytes]:
-    thoughts = store.mentions.thoughts(database, [post.id for post in posts])
-    return renderer.river(posts, thoughts, store.feeds.blogs(database))
-
-
-def _replace(
-    database: Database, public: Path, files: dict[str, bytes], gone: list[str], stale: store.stale.Stale
-) -> int:
-    published = store.pages.digests(database, files)
-    digests = {name: _digest(content) for name, content in files.items()}
-    changed = {name: digest for name, digest in digests.items() if published.get(name) != digest}
-    # Permalinks first: the front page must never lead to a page that isn't there yet.
-    order = sorted(changed, key=lambda name: not name.startswith(_POSTS_FOLDER))
-    folder.write(public, {name: files[name] for name in order})
-    folder.remove(public, gone)
-    with store.transaction(database):
-        if changed or gone:
-            store.pages.record(database, changed, gone)
-        store.stale.settle(database, stale)
-    return len(changed) + len(gone)
+    found: set[Section] = set()
+    for name in names:
+        kind, _, rest = name.partition("/")
+        if rest not in ("", "index.html"):
+            found |= lists.get(kind, set())
+    return found
 
 
 def _digest(content: bytes) -> bytes:

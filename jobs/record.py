@@ -74,6 +74,8 @@ def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) 
         )
     poll = replace(polled.poll, new_entries=recorded.new, edited_entries=recorded.edited)
     store.polls.record(database, feed.id, poll, keeping.polls)
+    if poll.outcome != "unchanged":
+        store.stale.mark_sections(database, [("blog", feed.id)])  # its page tells how its feed is doing
     return recorded
 
 
@@ -90,6 +92,7 @@ def _strange(database: Database, feed: DueFeed, reading: Reading) -> str:
 def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping, now: datetime) -> Recorded:
     feed = polled.feed
     store.feeds.record_title(database, feed.id, reading.title, reading.home)
+    store.feeds.record_icon(database, feed.id, reading.icon)
     old = store.identity.old_entries(database, feed.id) if reading.entries or polled.known else []
     fresh, changed = _apart(reading.entries, polled.known)
     if store.gone.has_graves(database):

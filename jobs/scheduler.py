@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,19 +17,27 @@ from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken, PlanetError
 from aggregator.logs import counted
+from aggregator.model import Pulse
+from aggregator.outbound import conversation
 from jobs import equipment
 from jobs.children import Children
 from jobs.comments import poll_comments
+from jobs.faces import fetch_faces
 from jobs.link import Linking
+from jobs.newsletter import Letters, Newsletter, Send, newest_issue, published_issue
+from jobs.notify import channels, mail_server, notify
 from jobs.poll import Sweep
-from jobs.publish import publish
+from jobs.publish import Publisher
 from jobs.recheck import recheck
+from jobs.tidy import tidy
 from jobs.verify import Pace, Verification, forget_blocked
 
 log = logging.getLogger("planet.work")
 
 # How soon feeds are asked again when none of them could be reached.
 WITHOUT_NETWORK = timedelta(minutes=5)
+
+PULSE_EVERY = 5.0
 
 Clock = Callable[[], datetime]
 Do = Callable[[], object]
@@ -41,13 +49,19 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     """Do all jobs until `stop` is set; then end within a few seconds."""
     hands = _Hands(config, Children(config.current.workers.processes), clock, stop)
     jobs = [
-        _Job("poll", 1.0, hands.poll, config, stop),
-        _Job("verify", 0.5, hands.verify, config, stop),
-        _Job("link", 0.5, hands.link, config, stop),
-        _Job("publish", 0.5, hands.publish, config, stop),
-        _Job("comments", 30.0, hands.comments, config, stop),
-        _Job("recheck", 60.0, hands.recheck, config, stop),
+        _Job("configuration", 0.25, hands.configuration, config, stop, clock),
+        _Job("poll", 0.5, hands.poll, config, stop, clock),
+        _Job("verify", 0.5, hands.verify, config, stop, clock),
+        _Job("link", 0.5, hands.link, config, stop, clock),
+        _Job("publish", 0.5, hands.publish, config, stop, clock),
+        _Job("comments", 30.0, hands.comments, config, stop, clock),
+        _Job("recheck", 60.0, hands.recheck, config, stop, clock),
+        _Job("faces", 30.0, hands.faces, config, stop, clock),
+        _Job("notify", 60.0, hands.notify, config, stop, clock),
+        _Job("newsletter", 5.0, hands.newsletter, config, stop, clock),
+        _Job("tidy", 60.0, hands.tidy, config, stop, clock),
     ]
+    jobs.append(_Job("pulse", PULSE_EVERY, _pulse_of(jobs, clock), config, stop, clock))
     scheduler = BackgroundScheduler(
         executors={job.name: ThreadPoolExecutor(1) for job in jobs},
         # Late ticks run, once: the defaults would drop them after a second.
@@ -58,7 +72,8 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         scheduler.add_job(job.tick, "interval", seconds=job.every, executor=job.name, next_run_time=clock())
     scheduler.start()
     log.info("at work on %s", counted(sum(feed.enabled for feed in config.current.subscriptions), "feed"))
-    stop.wait()
+    while not stop.wait(1.0):
+        pass  # a signal that comes in the moment before a wait begins doesn't end it
     scheduler.shutdown(wait=True)
     hands.children.close()
     for job in jobs:
@@ -75,6 +90,9 @@ class _Hands:
     clock: Clock
     stop: threading.Event
 
+    def configuration(self, _database: Database, _planet: Planet, _stack: ExitStack) -> Do:
+        return self._notice_edits
+
     def poll(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         equipment.subscribe(database, planet, self.clock())
         with store.transaction(database):
@@ -82,7 +100,7 @@ class _Hands:
         engine = stack.enter_context(equipment.engine_for(planet))
 
         def is_to_end() -> bool:
-            return self.stop.is_set() or self.config.has_changed()
+            return self.stop.is_set() or self.config.current is not planet
 
         def sweep_due_feeds() -> None:
             sweep = Sweep(database, engine, self.children, equipment.terms_for(planet), self.clock, is_to_end)
@@ -92,7 +110,6 @@ class _Hands:
                 log.error("none of %d feeds could be reached; does this machine have a network?", done.feeds)
                 now = self.clock()
                 store.feeds.hurry(database, now + WITHOUT_NETWORK, failing_since=now - timedelta(days=1))
-            self._notice_edits()
 
         return sweep_due_feeds
 
@@ -111,10 +128,16 @@ class _Hands:
         return linking.run
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        renderer = equipment.renderer_for(planet)
+        publisher = Publisher(database, equipment.renderer_for(planet), planet.public, self.clock)
 
         def publish_changes() -> None:
-            if changed := publish(database, renderer, planet.public, until=self.stop.is_set):
+            began = self.clock()
+            if changed := publisher.publish(self.stop.is_set):
+                took = (self.clock() - began).total_seconds()
+                with store.transaction(database):
+                    store.metrics.add(
+                        database, {("publish", ""): 1, ("publish_seconds", ""): took, ("published_files", ""): changed}
+                    )
                 log.info("published %s", counted(changed, "file"))
 
         return publish_changes
@@ -123,9 +146,36 @@ class _Hands:
         engine, policy = stack.enter_context(equipment.engine_for(planet)), equipment.policy_for(planet)
         return lambda: poll_comments(database, engine, self.children, policy, self.clock, self.stop.is_set)
 
+    def faces(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return lambda: fetch_faces(database, engine, self.children, self.clock, self.stop.is_set)
+
     def recheck(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine = stack.enter_context(equipment.verifier_for(planet))
         return lambda: recheck(database, engine, self.clock, self.stop.is_set)
+
+    def notify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        ways = channels(planet, stack.enter_context(equipment.engine_for(planet)))
+        return lambda: notify(database, ways, self.clock()) if ways else None
+
+    def newsletter(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        if planet.newsletter is None:
+            return lambda: None
+        letters = Letters(planet.masthead, planet.newsletter.from_)
+
+        def connect() -> AbstractContextManager[Send]:
+            return conversation(mail_server(planet))
+
+        made = Newsletter(database, letters, connect, lambda name: published_issue(planet.public, name))
+
+        def send_what_is_due() -> None:
+            now = self.clock()
+            made.run(newest_issue(now, planet.masthead.timezone), now, self.stop.is_set)
+
+        return send_what_is_due
+
+    def tidy(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        return lambda: tidy(database, planet.keep.entries, self.clock(), self.stop.is_set)
 
     def _notice_edits(self) -> None:
         try:
@@ -146,7 +196,10 @@ class _Job:
     prepare: Prepare
     config: ConfigFile
     stop: threading.Event
+    clock: Clock
     trouble: str = ""
+    words: str = ""
+    seconds: float = 0.0
     database: Database | None = None
     planet: Planet | None = None
     do: Do = field(default=lambda: None)
@@ -155,6 +208,7 @@ class _Job:
     def tick(self) -> None:
         if self.stop.is_set():
             return
+        began = self.clock()
         try:
             with store.named_errors():
                 self._work()
@@ -165,7 +219,8 @@ class _Job:
         else:
             if self.trouble:
                 log.info("%s: all is well again", self.name)
-            self.trouble = ""
+            self.trouble = self.words = ""
+        self.seconds += (self.clock() - began).total_seconds()
 
     def close(self) -> None:
         self.stack.close()
@@ -185,4 +240,23 @@ class _Job:
     def _tell(self, trouble: str, error: Exception | None) -> None:
         if (said := f"{trouble} {error!r}") != self.trouble:
             log.error("%s: %s", self.name, trouble, exc_info=error)
-        self.trouble = said
+        self.trouble, self.words = said, f"{self.name}: {trouble}"
+
+
+def _pulse_of(jobs: Sequence[_Job], clock: Clock) -> Prepare:
+    """Return the job that gives a sign of life, says what troubles the others, and how much time each has taken."""
+
+    def prepare(database: Database, _planet: Planet, _stack: ExitStack) -> Do:
+        counted_so_far = dict.fromkeys((job.name for job in jobs), 0.0)
+
+        def beat() -> None:
+            spent = {job.name: job.seconds for job in jobs}
+            counts = {("job_seconds", name): total - counted_so_far[name] for name, total in spent.items()}
+            with store.transaction(database):
+                store.pulse.record(database, Pulse(clock(), tuple(job.words for job in jobs if job.words)))
+                store.metrics.add(database, counts)
+            counted_so_far.update(spent)
+
+        return beat
+
+    return prepare

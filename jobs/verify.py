@@ -298,6 +298,7 @@ class Verification:
         again_at = self._clock() + PAUSES[linkback.attempts]
         with store.transaction(self._database):
             store.mentions.try_again(self._database, linkback.id, again_at, problem)
+            store.metrics.add(self._database, {("verifications", "later"): 1})
         self._hosts.pop(linkback.id, None)
         log.info("later: %s", problem, extra={"source": linkback.source, "next": again_at.isoformat()})
         return 0
@@ -305,6 +306,7 @@ class Verification:
     def _settle(self, linkback: PendingLinkback, now_stands: Standing, evidence: Evidence | None) -> int:
         with store.transaction(self._database):
             store.mentions.settle(self._database, linkback.id, now_stands, evidence, self._clock())
+            store.metrics.add(self._database, {("verifications", now_stands.status.value): 1})
         self._hosts.pop(linkback.id, None)
         problem = now_stands.problem
         log.info("%s%s", now_stands.status, f": {problem}" if problem else "", extra={"source": linkback.source})

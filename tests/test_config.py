@@ -93,7 +93,7 @@ def test_every_key_of_the_contract_is_known() -> None:
         name = "A"
         site = "https://a.example/blog/"
         author = "Ann"
-        face = "face.png"
+        face = "https://blog.example/face.png"
         tags = ["x"]
         include = ["FHIR"]
         exclude = ["ads"]
@@ -106,8 +106,10 @@ def test_every_key_of_the_contract_is_known() -> None:
 
     assert planet.data == Path("/somewhere/elsewhere")
     assert planet.subscriptions[0].every == timedelta(hours=2)
-    assert "topics" in planet.without_effect
-    assert "feeds.face" in planet.without_effect
+    assert planet.without_effect == ("workers.dask",)
+    assert planet.topics[0].path == "/topics/himss/"
+    assert planet.theme == Path("/somewhere/t")
+    assert planet.subscriptions[0].face == "https://blog.example/face.png"
     assert planet.subscriptions[0].include == ("FHIR",)
     assert "planet.title" not in planet.without_effect
 
@@ -165,7 +167,7 @@ def test_a_document_of_another_shape_is_a_list_of_mistakes(text: str) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigBroken, match="name another one with --config"):
+    with pytest.raises(ConfigBroken, match="planet init writes one, --config names another"):
         load(tmp_path / "none.toml")
 
 
@@ -225,3 +227,27 @@ def test_a_section_of_the_wrong_shape_says_how_to_write_it() -> None:
         "feeds.toml:1:1: planet: write a table, like [planet] on a line of its own",
         "feeds.toml:2:1: feeds[1]: write tables, each under [[feeds]]",
     ]
+
+
+def test_topics_have_pages_of_their_own_and_days_in_order() -> None:
+    text = """
+        [planet]
+        title = "T"
+        url = "https://p.example/"
+        [[topics]]
+        name = "HIMSS 27"
+        match = ["x"]
+        [[topics]]
+        name = "himss-27"
+        match = ["y"]
+        from = 2026-03-02
+        to = 2026-03-01
+        [[feeds]]
+        url = "https://a.example/feed"
+        """
+
+    with pytest.raises(ConfigBroken) as broken:
+        parse(text, Path("feeds.toml"))
+
+    assert "feeds.toml:9:9: topics[2].name: its page would be that of topic number 1; rename it" in str(broken.value)
+    assert "from lies after to" in str(broken.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from linkbacks.decisions import Refusal
@@ -14,11 +15,10 @@ from aggregator.model import Answer, Blog
 from aggregator.threads import conversation
 from jobs import equipment
 from jobs.link import Linking
-from jobs.publish import build
 from tests.builders import NOON
 from tests.farm import Farm, Reply, farm
 from tests.test_site import post
-from tests.world import World, feed_at
+from tests.world import World, feed_at, files_of
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def three(world: Callable[..., World], blogs: list[Farm]) -> World:
 
 
 def conversation_page(here: World) -> str:
-    [path] = (here.planet.public / "conversations").rglob("index.html")
+    [path] = (here.planet.public / "conversations").glob("*/index.html")
     return path.read_text()
 
 
@@ -206,7 +206,7 @@ def test_posts_that_link_to_each_other_are_one_conversation(world: Callable[...,
 
 def test_a_conversation_may_be_answered_itself(world: Callable[..., World], blogs: list[Farm]) -> None:
     here = three(world, blogs)
-    [folder] = (here.planet.public / "conversations").iterdir()
+    [folder] = (here.planet.public / "conversations").glob("[0-9]*")
 
     here.ping(blogs[0].html("/late", "x"), f"{here.planet.masthead.url}conversations/{folder.name}/")
 
@@ -223,7 +223,7 @@ def test_a_conversation_that_ends_has_no_page(world: Callable[..., World], blogs
         store.moderation.block(here.database, "127.0.0.3", here.now)
     here.publish()
 
-    assert not list((here.planet.public / "conversations").rglob("index.html"))
+    assert not list((here.planet.public / "conversations").glob("*/index.html"))
     assert "The whole conversation" not in here.post("Question") + here.post("Answer")
 
 
@@ -235,7 +235,7 @@ def test_two_conversations_that_meet_are_one(world: Callable[..., World], blogs:
         feed_at(c, ("/3", "First", link(f"{a.url}/1")), ("/4", "Second", link(f"{b.url}/2"))),
     )
     read(here)
-    before = len(list((here.planet.public / "conversations").rglob("index.html")))
+    before = len(list((here.planet.public / "conversations").glob("*/index.html")))
 
     feed_at(b, ("/2", "Other question", "x"), ("/5", "Bridge", link(f"{c.url}/3") + link(f"{c.url}/4")))
     here.later(hours=2)
@@ -256,18 +256,12 @@ def test_a_blog_that_leaves_leaves_its_conversations(world: Callable[..., World]
     assert "Summary" not in conversation_page(here)
 
 
-def test_a_whole_site_with_conversations_is_built_the_same(
-    world: Callable[..., World], blogs: list[Farm], tmp_path: object
+def test_a_site_with_conversations_equals_one_rebuilt_from_the_store(
+    world: Callable[..., World], blogs: list[Farm], tmp_path: Path
 ) -> None:
     here = three(world, blogs)
-    out = here.planet.public.parent / "out"
 
-    build(here.database, equipment.renderer_for(here.planet), out)
-
-    def files(folder: object) -> dict[str, bytes]:
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}  # type: ignore[attr-defined]
-
-    assert files(out) == files(here.planet.public)
+    assert here.rebuilt(tmp_path / "again") == files_of(here.planet.public)
 
 
 def test_a_blog_that_talks_to_itself_is_no_conversation() -> None:
@@ -301,3 +295,14 @@ def test_queries_of_links_use_an_index(world: Callable[..., World], blogs: list[
     plan = here.database.execute(f"EXPLAIN QUERY PLAN {query.replace('?', '1')}").fetchall()
 
     assert index in " ".join(row[3] for row in plan)
+
+
+def test_conversations_are_listed_with_who_takes_part(world: Callable[..., World], blogs: list[Farm]) -> None:
+    here = three(world, blogs)
+
+    page = here.page("conversations/index.html")
+
+    [path] = (here.planet.public / "conversations").glob("*/index.html")
+    assert f'href="/conversations/{path.parent.name}/"' in page
+    assert page.count('<span class="face') == 3
+    assert "3 posts" in page

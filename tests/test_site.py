@@ -11,7 +11,8 @@ import pytest
 
 from aggregator.errors import StoreFailed
 from aggregator.model import Blog, Masthead, Mention, Post, Status, Thought
-from aggregator.site import Renderer, folder, words
+from aggregator.overview import Census, Front
+from aggregator.site import Look, Renderer, folder, words
 from tests.builders import NOON, hours_ago
 
 MASTHEAD = Masthead(
@@ -57,6 +58,17 @@ def thought(number: int = 1, **fields: object) -> Thought:
     return Thought(number=number, **{**values, **fields})  # type: ignore[arg-type]
 
 
+def renderer(masthead: Masthead = MASTHEAD, **look: object) -> Renderer:
+    return Renderer(Look(masthead, **look))  # type: ignore[arg-type]
+
+
+def river(posts: list[Post], blogs: list[Blog], made: Renderer | None = None) -> dict[str, bytes]:
+    """The front page with its feeds, and what tells of the blogs."""
+    made = made or renderer()
+    census = Census(len(blogs), len(blogs))
+    return {**made.sections.blogs(blogs, NOON), **made.river(Front(tuple(posts), tuple(blogs), census), {}, {})}
+
+
 def page(files: dict[str, bytes], name: str = "index.html") -> str:
     return files[name].decode()
 
@@ -64,17 +76,17 @@ def page(files: dict[str, bytes], name: str = "index.html") -> str:
 def test_river_is_by_day_in_the_planets_time_zone() -> None:
     posts = [post(2, shown_at=hours_ago(-11.5)), post(1, shown_at=NOON)]
 
-    html = page(Renderer(MASTHEAD).river(posts, {}, [blog()]))
+    html = page(river(posts, [blog()]))
 
     assert re.findall(r'<h2 class="day"><time datetime="([^"]+)"', html) == ["2026-11-23", "2026-11-22"]
-    assert "Monday, 23 November 2026" in html
-    assert ">00:30</time>" in html
+    assert "Monday, November 23, 2026" in html
+    assert ">12:30\u202fAM</time>" in html
 
 
 def test_surplus_of_a_prolific_blog_is_folded() -> None:
     posts = [post(id) for id in range(9, 2, -1)]
 
-    html = page(Renderer(MASTHEAD, per_feed_per_day=3).river(posts, {}, [blog()]))
+    html = page(river(posts, [blog()], renderer(per_feed_per_day=3)))
 
     assert html.count("<article") == 3
     assert "4 more from The Blog" in html
@@ -82,22 +94,20 @@ def test_surplus_of_a_prolific_blog_is_folded() -> None:
 
 
 def test_an_empty_planet_says_that_it_is_young() -> None:
-    html = page(Renderer(MASTHEAD).river([], {}, [blog()]))
+    html = page(river([], [blog()]))
 
     assert "The first posts are on their way" in html
 
 
 def test_only_pages_that_may_be_pinged_name_the_endpoint() -> None:
-    renderer = Renderer(MASTHEAD)
-
-    assert 'rel="pingback"' not in page(renderer.river([post()], {}, []))
-    html = page(renderer.post(post(), []), "posts/1-post/index.html")
+    assert 'rel="pingback"' not in page(river([post()], []))
+    html = page(renderer().post(post(), []), "posts/1-post/index.html")
     assert re.findall(r'<link rel="pingback" href="([^"]+)" ?/?>', html) == ["https://planet.example/xmlrpc"]
     assert html.count('pingback"') == 1
 
 
 def test_thoughts_are_numbered_and_their_kind_is_named() -> None:
-    html = page(Renderer(MASTHEAD).post(post(), [thought(1), thought(2, blog="x.example")]), "posts/1-post/index.html")
+    html = page(renderer().post(post(), [thought(1), thought(2, blog="x.example")]), "posts/1-post/index.html")
 
     assert "2 thoughts on “Post 1”" in html
     assert 'id="thought-2"' in html
@@ -107,25 +117,32 @@ def test_thoughts_are_numbered_and_their_kind_is_named() -> None:
 
 
 def test_excerpts_lead_to_the_blog() -> None:
-    html = page(Renderer(MASTHEAD, content="excerpt").post(post(), []), "posts/1-post/index.html")
+    html = page(renderer(content="excerpt").post(post(), []), "posts/1-post/index.html")
 
     assert "<p>Text &amp; more</p></div>" in html
     assert "Read on at The Blog" in html
 
 
-@pytest.mark.parametrize("name", ["index.html", "about/index.html", "opml.xml", "feed.atom", "posts/1-post/index.html"])
+@pytest.mark.parametrize(
+    "name",
+    ["index.html", "about/index.html", "opml.xml", "foaf.rdf", "feed.atom", "feed.rss", "posts/1-post/index.html"],
+)
 def test_nothing_that_strangers_write_acts(name: str) -> None:
     nasty = Blog(
         id=1, slug="b", name=NASTY, url="https://b.example/feed?a=1&b=2", home='https://b.example/?"x', tags=(NASTY,)
     )
     made = post(blog=nasty, title=NASTY, author=NASTY, lede=NASTY, tags=(NASTY,), guid=NASTY)
     line = thought(title=NASTY, blog=NASTY, excerpt=(NASTY, NASTY, NASTY))
-    renderer = Renderer(MASTHEAD)
+    front = Front((made,), (nasty,))
 
-    files = {**renderer.river([made], {1: [line]}, [nasty]), **renderer.post(made, [line])}
+    files = {
+        **renderer().sections.blogs([nasty], NOON),
+        **renderer().river(front, {1: [line]}, {}),
+        **renderer().post(made, [line]),
+    }
     text = files[name].decode()
 
-    assert "<script" not in text
+    assert re.findall("<script[^>]*>", text) == re.findall('<script src="/static/planet.js[^>]*>', text)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", text)
     assert not re.search(r'"><script|\'><script', text)
     if not name.endswith("html"):
@@ -135,7 +152,7 @@ def test_nothing_that_strangers_write_acts(name: str) -> None:
 def test_atom_feed_reads_back() -> None:
     posts = [post(1, thoughts=3), post(2, title="", updated_at=NOON + timedelta(hours=1), url="")]
 
-    parsed = feedparser.parse(Renderer(MASTHEAD).river(posts, {}, [blog()])["feed.atom"])
+    parsed = feedparser.parse(river(posts, [blog()])["feed.atom"])
 
     assert not parsed.bozo
     assert parsed.feed.title == "Planet & Test"
@@ -151,7 +168,7 @@ def test_atom_feed_reads_back() -> None:
 
 
 def test_opml_reads_back() -> None:
-    root = ElementTree.fromstring(Renderer(MASTHEAD).river([], {}, [blog(1), blog(2, "B & C")])["opml.xml"])
+    root = ElementTree.fromstring(river([], [blog(1), blog(2, "B & C")])["opml.xml"])
 
     assert [outline.get("text") for outline in root.iter("outline")] == ["The Blog", "B & C"]
     assert [outline.get("xmlUrl") for outline in root.iter("outline")] == [
@@ -161,8 +178,7 @@ def test_opml_reads_back() -> None:
 
 
 def test_links_stay_below_the_planets_path() -> None:
-    renderer = Renderer(Masthead(title="T", url="https://x.example/planet/"))
-    html = page(renderer.river([post()], {}, []))
+    html = page(river([post()], [], renderer(Masthead(title="T", url="https://x.example/planet/"))))
 
     assert 'href="/planet/posts/1-post/"' in html
     assert 'href="/planet/static/planet.css' in html
@@ -174,7 +190,7 @@ def test_the_status_page_says_one_thing_for_every_reason() -> None:
         "t", "https://s.example/<x>", "https://planet.example/posts/1-x/", Status.REJECTED, NOON, NOON, "/posts/1-x/"
     )
 
-    html = Renderer(MASTHEAD).mention(mention).decode()
+    html = renderer().mention(mention).decode()
 
     assert "could not be verified" in html
     assert "https://s.example/&lt;x&gt;" in html
@@ -182,8 +198,8 @@ def test_the_status_page_says_one_thing_for_every_reason() -> None:
 
 
 def test_the_fingerprint_changes_with_what_pages_depend_on() -> None:
-    assert Renderer(MASTHEAD).fingerprint == Renderer(MASTHEAD).fingerprint
-    assert Renderer(MASTHEAD).fingerprint != Renderer(MASTHEAD, content="excerpt").fingerprint
+    assert renderer().fingerprint == renderer().fingerprint
+    assert renderer().fingerprint != renderer(content="excerpt").fingerprint
 
 
 @pytest.mark.parametrize(

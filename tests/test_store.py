@@ -57,6 +57,7 @@ def test_queries_that_somebody_waits_for_use_an_index(database: Database, query:
         .replace(":url", "'u'")
         .replace(":removed", "'r'")
         .replace(":withdrawn", "'w'")
+        .replace(":expired", "'e'")
     )
     plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
 

@@ -167,7 +167,7 @@ def test_a_person_sends_a_webmention_by_a_form(here: Running) -> None:
     )
 
     assert '<form class="form" method="post" action="/webmention">' in form.text
-    assert "<script" not in form.text
+    assert form.text.count("<script") == 1
     assert refused.status_code == 400
     assert "<h1>This webmention is not taken</h1>" in refused.text
 

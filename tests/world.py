@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
@@ -15,7 +17,7 @@ from aggregator.model import Claim, FeedHealth, PollSummary
 from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
-from jobs.publish import publish
+from jobs.publish import Publisher
 from jobs.recheck import recheck
 from jobs.verify import Verification
 from tests.builders import NOON, accept, claim, rss
@@ -66,8 +68,14 @@ class World:
     def health(self, url: str = "") -> FeedHealth:
         return next(feed for feed in store.health.health(self.database) if url in ("", feed.url))
 
-    def publish(self) -> int:
-        return publish(self.database, equipment.renderer_for(self.planet), self.planet.public)
+    def publish(self, until: Callable[[], bool] = lambda: False) -> int:
+        renderer = equipment.renderer_for(self.planet)
+        return Publisher(self.database, renderer, self.planet.public, self.clock).publish(until)
+
+    def rebuilt(self, out: Path) -> dict[str, bytes]:
+        """The files of a site that is published anew from the store."""
+        Publisher(self.database, equipment.renderer_for(self.planet), out, self.clock).publish()
+        return files_of(out)
 
     def page(self, path: str = "index.html") -> str:
         return (self.planet.public / path).read_text("utf-8")
@@ -94,3 +102,7 @@ def feed_at(web: Farm, *items: tuple[str, str, str], path: str = "/feed", **head
     body = rss([(f"{web.url}{url}", title, html) for url, title, html in items], home=f"{web.url}/")
     web.routes[path] = Reply(body, headers={"Content-Type": "application/rss+xml", **headers})
     return f"{web.url}{path}"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

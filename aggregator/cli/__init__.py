@@ -5,7 +5,18 @@ from __future__ import annotations
 import click
 
 from aggregator import __version__
-from aggregator.cli import configuration, feeds, health, mentions, purge, running, sending
+from aggregator.cli import (
+    configuration,
+    feeds,
+    health,
+    keeping,
+    mentions,
+    notifying,
+    purge,
+    running,
+    sending,
+    subscribing,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,6 +26,11 @@ def main() -> None:
 
 
 for command in (
+    subscribing.init,
+    subscribing.add,
+    subscribing.remove,
+    subscribing.import_feeds,
+    subscribing.export,
     running.run,
     running.serve,
     running.work,
@@ -24,7 +40,11 @@ for command in (
     health.status,
     health.explain,
     health.release,
+    notifying.notify,
     purge.purge,
+    keeping.backup,
+    keeping.restore,
+    keeping.compact,
     mentions.mentions,
     sending.ping,
     running.demo,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator import clock
-from aggregator.cli.options import config_option, opened
+from aggregator.cli.options import busy, config_option, opened
 from aggregator.logs import counted
 
 if TYPE_CHECKING:
@@ -57,21 +56,29 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to; default: data/public.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="A folder that gets a copy of it.")
 @config_option
 def build(config_path: Path, out: Path | None) -> None:
-    """Write the whole static site."""
+    """Bring the static site in data/public up to date, and copy it to --out."""
     from aggregator.config import load
+    from aggregator.errors import AlreadyAtWork
     from aggregator.processes import Lock
+    from aggregator.site import folder
     from jobs import equipment
     from jobs.publish import build as build_site
 
     planet = load(config_path)
-    # A planet at work writes its folder itself; two writers would trip over each other.
-    with opened(planet) as database, Lock(planet.data, "work") if out is None else nullcontext():
-        equipment.subscribe(database, planet, clock.now())
-        written = build_site(database, equipment.renderer_for(planet), out or planet.public)
-    click.echo(f"{written} files written to {out or planet.public}")
+    with opened(planet) as database:
+        try:
+            with Lock(planet.data, "work"), busy("Publishing"):
+                equipment.subscribe(database, planet, clock.now())
+                build_site(database, equipment.renderer_for(planet), planet.public, clock.now)
+        except AlreadyAtWork:
+            if out is None:
+                raise
+            # A planet at work writes its folder itself; what it has published is copied.
+    count = folder.mirror(planet.public, out) if out else len(folder.names(planet.public))
+    click.echo(f"{count} files are in {out or planet.public}")
 
 
 def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSummary:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from aggregator.model import FeedHealth, Poll
 
+_GLANCE = {"silent": "silent for 180 days", "moved": "fetched at another address"}
 _COLOURS = {"healthy": "green", "failing": "red", "quarantined": "red", "retired": "yellow", "new": "cyan"}
 
 
@@ -28,16 +31,48 @@ _COLOURS = {"healthy": "green", "failing": "red", "quarantined": "red", "retired
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @config_option
 def status(config_path: Path, as_json: bool) -> None:
-    """Tell how every feed is doing, and how many linkbacks wait."""
-    from aggregator import store
-    from aggregator.config import load
+    """Tell how the planet and every feed are doing, and how many linkbacks wait."""
+    from aggregator import store, vitals
+    from aggregator.model import Pulse
 
-    with opened(load(config_path)) as database:
+    data, mistakes = _readable(config_path)
+    now = clock.now()
+    with closing(store.open_store(data)) as database, store.named_errors():
         feeds, mentions = store.health.health(database), store.mentions.counts(database)
+        slow = store.health.slow(database, vitals.SLOW_MILLISECONDS)
+        pulse, counts = store.pulse.last(database), store.health.counts(database)
+    glance = vitals.at_a_glance(feeds, slow, now)
+    # Without a pulse nothing has ever been at work here by itself: cron may be all that is wanted.
+    found = vitals.Vitals(pulse or Pulse(now), counts, shutil.disk_usage(data).free, mistakes)
+    ailments = vitals.ailments(found, now)
     if as_json:
-        click.echo(json.dumps({"feeds": [_plain(asdict(feed)) for feed in feeds], "mentions": mentions}))
-    else:
-        _print_status(feeds, mentions)
+        whole = {"ailments": ailments, "at_a_glance": glance, "mistakes": mistakes}
+        click.echo(json.dumps({**whole, "feeds": [_plain(asdict(feed)) for feed in feeds], "mentions": mentions}))
+        return
+    _print_status(feeds, mentions)
+    click.echo(
+        "Feeds: " + (", ".join(f"{count} {_GLANCE.get(state, state)}" for state, count in glance.items()) or "none")
+    )
+    for ailment in ailments:
+        click.secho(f"! {escaped(ailment)}", fg="red")
+
+
+def _readable(config_path: Path) -> tuple[Path, list[str]]:
+    """The data folder, and what is wrong with the configuration: its planet goes on with the last good one.
+
+    Raises: ConfigBroken when no planet has been at work there.
+    """
+    from aggregator import store
+    from aggregator.config import data_of, load
+    from aggregator.errors import ConfigBroken
+
+    try:
+        return load(config_path).data, []
+    except ConfigBroken as error:
+        data = data_of(config_path)
+        if not (data / store.FILE_NAME).exists():
+            raise
+        return data, error.problems
 
 
 @click.command()

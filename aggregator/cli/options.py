@@ -77,9 +77,22 @@ def opened(planet: Planet) -> Iterator[Database]:
         database.close()
 
 
-def verbose_option(command: F) -> F:
-    """Give a command --verbose."""
-    return click.option("-v", "--verbose", is_flag=True, help="Log unchanged feeds and refused pings, too.")(command)
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show on a terminal that something takes its time."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def log_options(command: F) -> F:
+    """Give a command --verbose and --log."""
+    kind = click.option(
+        "--log", "log_as", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to log."
+    )
+    verbose = click.option("-v", "--verbose", is_flag=True, help="Log unchanged feeds and refused pings, too.")
+    return verbose(kind(command))
 
 
 def stop_on_signal() -> threading.Event:
@@ -88,3 +101,17 @@ def stop_on_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def is_at_work(planet: Planet) -> bool:
+    """Tell whether a planet is at work on this data folder."""
+    from aggregator.errors import AlreadyAtWork
+    from aggregator.processes import Lock
+
+    if not planet.data.exists():
+        return False
+    try:
+        with Lock(planet.data, "work"):
+            return False
+    except AlreadyAtWork:
+        return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from aggregator import clock
-from aggregator.cli.options import config_option, opened
+from aggregator.cli.options import busy, config_option, opened
 from aggregator.errors import AlreadyAtWork, NothingKnown
 from aggregator.logs import counted
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from aggregator.config import Planet
+
+PATIENCE_TICKS = 75
 
 
 @click.command()
@@ -39,21 +42,34 @@ def purge(config_path: Path, url: str) -> None:
             linkbacks = store.mentions.forget(database, url)
         if not posts and not linkbacks:
             raise NothingKnown(f"nothing is stored of {url}; planet explain tells what is known of an address")
-        is_published = _publish(planet, database)
-        store.gone.erase(database)
-    by_whom = "" if is_published else "; the planet at work takes them off its pages now"
-    click.echo(f"{counted(len(posts), 'post')} and {counted(linkbacks, 'linkback')} are gone for good{by_whom}.")
+        with busy("Taking it off the pages"):
+            is_published = _publish(planet, database) or _wait_until_published(database, posts)
+            store.gone.erase(database)
+    later = "" if is_published else "; the planet at work takes them off its pages as soon as it can"
+    click.echo(f"{counted(len(posts), 'post')} and {counted(linkbacks, 'linkback')} are gone for good{later}.")
+
+
+def _wait_until_published(database: Database, posts: list[int]) -> bool:
+    """Give the planet that is at work here some seconds to take posts off its pages."""
+    from aggregator import store
+
+    tick = threading.Event()
+    for _ in range(PATIENCE_TICKS):
+        if not any(store.stale.is_marked(database, ("post", id)) for id in posts):
+            return True
+        tick.wait(0.2)
+    return False
 
 
 def _publish(planet: Planet, database: Database) -> bool:
     """Publish the removal, unless a planet is at work here that does."""
     from aggregator.processes import Lock
     from jobs.equipment import renderer_for
-    from jobs.publish import publish
+    from jobs.publish import Publisher
 
     try:
         with Lock(planet.data, "work"):
-            publish(database, renderer_for(planet), planet.public)
+            Publisher(database, renderer_for(planet), planet.public, clock.now).publish()
     except AlreadyAtWork:
         return False
     return True

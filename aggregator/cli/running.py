@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator import clock
-from aggregator.cli.options import config_option, plain_errors, port_options, stop_on_signal, verbose_option
+from aggregator.cli.configuration import check_theme
+from aggregator.cli.options import config_option, log_options, plain_errors, port_options, stop_on_signal
 
 if TYPE_CHECKING:
     from aggregator.config import ConfigFile, Planet
@@ -19,42 +20,44 @@ if TYPE_CHECKING:
 
 @click.command()
 @port_options
-@verbose_option
+@log_options
 @config_option
-def run(config_path: Path, host: str, port: int, verbose: bool) -> None:
+def run(config_path: Path, host: str, port: int, verbose: bool, log_as: str) -> None:
     """Poll the feeds and serve the page: both halves, supervised."""
     from aggregator.config import load
 
     planet = load(config_path)
-    _run_halves(planet, host, port, verbose=verbose)
+    _run_halves(planet, host, port, verbose=verbose, log_as=log_as)
 
 
 @click.command()
 @port_options
-@verbose_option
+@log_options
 @config_option
-def serve(config_path: Path, host: str, port: int, verbose: bool) -> None:
+def serve(config_path: Path, host: str, port: int, verbose: bool, log_as: str) -> None:
     """Serve the page and take pings: the web half alone."""
     from aggregator.processes import Lock
     from aggregator.serve import serve as serve_until_stopped
 
-    config = _begin_half(config_path, verbose)
+    config = _begin_half(config_path, verbose, log_as)
     with Lock(config.current.data, "serve"):
         serve_until_stopped(config, host, port, clock.now)
 
 
 @click.command()
-@verbose_option
+@log_options
 @config_option
-def work(config_path: Path, verbose: bool) -> None:
+def work(config_path: Path, verbose: bool, log_as: str) -> None:
     """Poll, verify and publish: the jobs half alone."""
     from aggregator import store
+    from aggregator.config import template
     from aggregator.processes import Lock
     from jobs.scheduler import work as work_until_stopped
 
-    config = _begin_half(config_path, verbose)
+    config = _begin_half(config_path, verbose, log_as)
     with Lock(config.current.data, "work"):
         store.open_store(config.current.data).close()
+        template.place_schema(config.current.data)
         work_until_stopped(config, clock.now, stop_on_signal())
 
 
@@ -72,15 +75,18 @@ def demo(host: str, port: int, seconds: float | None) -> None:
         _run_halves(load(config_path), host, port, seconds=seconds)
 
 
-def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, seconds: float | None = None) -> None:
+def _run_halves(
+    planet: Planet, host: str, port: int, *, verbose: bool = False, log_as: str = "text", seconds: float | None = None
+) -> None:
     from aggregator import logs, store
     from aggregator.ports import check_port
     from aggregator.processes import Lock, end_with_uv
     from aggregator.supervise import Half, supervise
 
-    logs.begin()
+    logs.begin(as_json=log_as == "json")
     # Whatever would stop a half at its start is found out here, once and in one line.
     check_port(host, port)
+    check_theme(planet)
     with ExitStack() as stack:
         stack.enter_context(Lock(planet.data, "run"))
         for half in ("serve", "work"):
@@ -95,7 +101,7 @@ def _run_halves(planet: Planet, host: str, port: int, *, verbose: bool = False, 
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
             timer.start()
-        config = ["--config", str(planet.path), *(["--verbose"] if verbose else [])]
+        config = ["--config", str(planet.path), "--log", log_as, *(["--verbose"] if verbose else [])]
         halves = [
             Half("serve", ["serve", *config, "--host", host, "--port", str(port)]),
             Half("work", ["work", *config]),
@@ -114,7 +120,7 @@ def _other_address(planet: Planet, port: int) -> str:
     return f"[planet] url says {url}, but it is served on port {port}; links, feeds and pings will name the former"
 
 
-def _begin_half(config_path: Path, verbose: bool) -> ConfigFile:
+def _begin_half(config_path: Path, verbose: bool, log_as: str) -> ConfigFile:
     from aggregator import logs
     from aggregator.config import ConfigFile
     from aggregator.processes import die_with
@@ -122,5 +128,5 @@ def _begin_half(config_path: Path, verbose: bool) -> ConfigFile:
 
     if parent := os.environ.pop(PARENT, ""):
         die_with(int(parent))
-    logs.begin(verbose=verbose)
+    logs.begin(verbose=verbose, as_json=log_as == "json")
     return ConfigFile(config_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,19 +17,22 @@ from aggregator.config.sections import (
     KeepSection,
     LinkbacksSection,
     NetworkSection,
+    NewsletterSection,
+    NotifySection,
     PageSection,
     PollSection,
+    SmtpSection,
     WorkersSection,
 )
+from aggregator.config.statements import Location
 from aggregator.errors import ConfigBroken
 from aggregator.model import Masthead, Subscription
+from aggregator.overview import Topic
 
 # Keys of the contract that are read and checked, but that nothing acts on in this version.
 WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
     {
-        ("planet", "theme"), ("planet", "hub"), ("page", "images"), ("page", "embeds"),
-        ("keep", "entries"), ("workers", "dask"), ("notify",), ("newsletter",), ("smtp",), ("topics",),
-        ("feeds", "face"),
+        ("workers", "dask"),
     }
 )  # fmt: skip
 
@@ -46,7 +50,13 @@ class Planet:
     network: NetworkSection
     keep: KeepSection
     workers: WorkersSection
+    notify: NotifySection
+    smtp: SmtpSection | None
+    newsletter: NewsletterSection | None
     subscriptions: tuple[Subscription, ...]
+    topics: tuple[Topic, ...] = ()
+    theme: Path | None = None
+    hub: str = ""
     without_effect: tuple[str, ...] = ()
 
     @property
@@ -66,6 +76,7 @@ class ConfigFile:
     def __init__(self, path: Path) -> None:
         """Read it. Raises: ConfigBroken."""
         self.path = path
+        self.mistakes: tuple[str, ...] = ()
         self._seen = _stamp(path)
         self.current = load(path)
 
@@ -76,15 +87,30 @@ class ConfigFile:
     def refresh(self) -> bool:
         """Read the file again if it has changed; tell whether a new configuration is in effect.
 
-        Raises: ConfigBroken, once for each broken edit; `current` stays as it is.
+        Raises: ConfigBroken, once for each broken edit; `current` stays as it is, and `mistakes` are what is wrong.
         """
         stamp = _stamp(self.path)
         if stamp == self._seen:
             return False
         self._seen = stamp
+        try:
+            fresh = load(self.path)
+        except ConfigBroken as error:
+            self.mistakes = tuple(error.problems)
+            raise
         # The data folder is locked by whoever runs on it: another one takes effect at the next start.
-        self.current = replace(load(self.path), data=self.current.data)
+        self.current, self.mistakes = replace(fresh, data=self.current.data), ()
         return True
+
+
+def data_of(path: Path) -> Path:
+    """Return the data folder of a configuration as far as it can be read, broken or not."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    match = re.search(r"""^\s*data\s*=\s*(["'])(.+?)\1""", text, re.MULTILINE)
+    return (path.parent / (match[2] if match else "data")).resolve()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -100,13 +126,28 @@ def load(path: Path) -> Planet:
 
     Raises: ConfigBroken with a line for every mistake.
     """
+    return parse(read(path), path)
+
+
+def read(path: Path) -> str:
+    """Return the text of a configuration. Raises: ConfigBroken."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigBroken([f"{path}: there is no such file; name another one with --config"]) from None
+        words = f"{path}: there is no such file; planet init writes one, --config names another"
+        raise ConfigBroken([words]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigBroken([f"{path}: it can't be read: {error}"]) from error
-    return parse(text, path)
+
+
+def draft(text: str, path: Path) -> Planet:
+    """Validate the text of a configuration that may have no feeds yet.
+
+    Raises: ConfigBroken with a line for every mistake.
+    """
+    if re.search(r"^\s*\[\[\s*feeds\s*\]\]|^\s*feeds\s*=", text, re.MULTILINE):
+        return parse(text, path)
+    return replace(parse(f'{text}\n[[feeds]]\nurl = "https://feed.invalid/"\n', path), subscriptions=())
 
 
 def parse(text: str, path: Path) -> Planet:
@@ -118,13 +159,13 @@ def parse(text: str, path: Path) -> Planet:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigBroken([mistakes.syntax(path, error)]) from error
-    found: list[tuple[mistakes.Location, str]] = []
+    found: list[tuple[Location, str]] = []
     file = None
     try:
         file = File.model_validate(document)
     except ValidationError as error:
         found += [(item["loc"], mistakes.in_words(dict(item))) for item in error.errors()]
-    found += mistakes.twice(document)
+    found += [*mistakes.twice(document), *mistakes.lacking(document)]
     if found or file is None:
         raise ConfigBroken(mistakes.located(text, path, found))
     return _planet(file, path, _without_effect(document))
@@ -149,7 +190,13 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         network=file.network,
         keep=file.keep,
         workers=file.workers,
+        notify=file.notify,
+        smtp=file.smtp,
+        newsletter=file.newsletter,
         subscriptions=tuple(feed.subscription() for feed in file.feeds),
+        topics=tuple(topic.topic() for topic in file.topics),
+        theme=(path.parent / about.theme).resolve() if about.theme else None,
+        hub=about.hub,
         without_effect=without_effect,
     )
 

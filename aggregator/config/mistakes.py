@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.sections import File
-from aggregator.urls import canonical
-
-Location = tuple[str | int, ...]
+from aggregator.config.statements import Location, statements
+from aggregator.urls import canonical, slug
 
 
 def located(text: str, path: Path, mistakes: Iterable[tuple[Location, str]]) -> list[str]:
@@ -23,7 +22,8 @@ def located(text: str, path: Path, mistakes: Iterable[tuple[Location, str]]) -> 
 
 
 def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
-    """Find feeds that are there twice."""
+    """Find feeds and topics that are there twice."""
+    yield from _topics_twice(document)
     feeds = document.get("feeds")
     seen: dict[str, int] = {}
     for index, feed in enumerate(feeds if isinstance(feeds, list) else []):
@@ -34,10 +34,32 @@ def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
             seen[key] = index
 
 
+def lacking(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
+    """Find keys that do nothing without others."""
+    notify = document.get("notify")
+    if isinstance(notify, dict) and notify.get("mail") and not document.get("smtp"):
+        yield ("notify", "mail"), "mail needs a server: add [smtp] with its host"
+    if document.get("newsletter") and not document.get("smtp"):
+        yield ("newsletter",), "a newsletter needs a server: add [smtp] with its host"
+
+
+def _topics_twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
+    topics = document.get("topics")
+    seen: dict[str, int] = {}
+    for index, topic in enumerate(topics if isinstance(topics, list) else []):
+        name = slug(topic["name"]) if isinstance(topic, dict) and isinstance(topic.get("name"), str) else ""
+        if name and name in seen:
+            yield ("topics", index, "name"), f"its page would be that of topic number {seen[name] + 1}; rename it"
+        elif name:
+            seen[name] = index
+
+
 def in_words(error: dict[str, Any]) -> str:
     """Say what a validation error means to an operator."""
     kind, context = error["type"], error.get("ctx", {})
     location: Location = error["loc"]
+    if kind == "missing" and location == ("feeds",):
+        return "there is no feed yet; planet add URL adds one, planet import FILE many"
     if kind == "missing":
         return "it is missing; add it"
     if kind == "extra_forbidden":
@@ -49,7 +71,7 @@ def in_words(error: dict[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         return 'write a language like "en" or "pt-BR"'
     if kind == "too_short" and location == ("feeds",):
-        return "there is no feed; add a [[feeds]] table with a url"
+        return "there is no feed; planet add URL adds one, planet import FILE many"
     if location[0] in ("feeds", "topics") and (kind == "model_type" or location == (location[0],)):
         return f"write tables, each under [[{location[0]}]]"
     if words := _WORDS.get(kind):
@@ -109,42 +131,11 @@ def _place(places: dict[Location, tuple[int, int]], location: Location) -> tuple
 
 
 def _places(text: str) -> dict[Location, tuple[int, int]]:
-    """Line and column of every table and key of a document that is TOML, found statement by statement."""
+    """Line and column of every table and key of a document that is TOML."""
     places: dict[Location, tuple[int, int]] = {}
-    arrays: dict[str, int] = {}
-    table: Location = ()
-    statement, begins = "", 0
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
-        if not statement:
-            begins = number
-        statement += line
-        try:
-            parsed = tomllib.loads(statement)
-        except tomllib.TOMLDecodeError:
-            continue  # the statement goes on in the next line
-        column = len(line) - len(line.lstrip()) + 1
-        stripped = statement.strip()
-        if stripped.startswith("[["):
-            name = next(iter(parsed))
-            arrays[name] = arrays.get(name, -1) + 1
-            table = (name, arrays[name])
-            places.setdefault((name,), (begins, column))
-            places[table] = (begins, column)
-        elif stripped.startswith("["):
-            table = tuple(_path_of(parsed))
-            places[table] = (begins, column)
-        elif parsed:
-            location = table
-            for name in _path_of(parsed):
-                location = (*location, name)
-                places[location] = (begins, column)
-        statement = ""
+    for statement in statements(text):
+        if statement.is_of_array:
+            places.setdefault(statement.location[:1], (statement.line, statement.column))
+        for end in range(statement.deeper, len(statement.location) + 1):
+            places[statement.location[:end]] = (statement.line, statement.column)
     return places
-
-
-def _path_of(parsed: dict[str, Any]) -> list[str]:
-    path: list[str] = []
-    while isinstance(parsed, dict) and len(parsed) == 1:
-        name, parsed = next(iter(parsed.items()))
-        path.append(name)
-    return path

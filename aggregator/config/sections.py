@@ -8,16 +8,27 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    WithJsonSchema,
+    model_validator,
+)
 
 from aggregator.filters import Filter
 from aggregator.model import Subscription
-from aggregator.urls import web_url
+from aggregator.overview import Topic
+from aggregator.urls import slug, web_url
 
 _DURATION = re.compile(
     r"(\d{1,9}(?:\.\d{1,9})?)\s*(seconds?|s|minutes?|min|m|hours?|h|days?|d|weeks?|w|months?|years?|y)"
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
+_MAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(B|kB|KB|MB|GB)?")
 _SIZES = {None: 1, "B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
@@ -76,17 +87,26 @@ def _network(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    if value and not _MAIL.fullmatch(value):
+        raise ValueError("write one mail address, like you@example.org")
+    return value
+
+
 def _wanted(value: str) -> str:
     Filter.of(value)
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+DURATION_SCHEMA = {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["30s", "15m", "1h", "2 days"]}
+SIZE_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
+Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0), WithJsonSchema(SIZE_SCHEMA)]
 WebUrl = Annotated[str, AfterValidator(_web)]
 WebUrlOrNothing = Annotated[str, AfterValidator(_web_or_nothing)]
 Network = Annotated[str, AfterValidator(_network)]
 Wanted = Annotated[str, AfterValidator(_wanted)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -171,14 +191,14 @@ class WorkersSection(_Section):
 class NotifySection(_Section):
     """Who is told when something breaks."""
 
-    mail: str = ""
+    mail: MailAddress = ""
     webhook: WebUrlOrNothing = ""
 
 
 class NewsletterSection(_Section):
     """The weekly digest by mail."""
 
-    from_: Annotated[str, Field(alias="from")]
+    from_: Annotated[MailAddress, Field(alias="from", min_length=3)]
 
 
 class SmtpSection(_Section):
@@ -199,6 +219,16 @@ class TopicSection(_Section):
     from_: Annotated[date | None, Field(alias="from")] = None
     to: date | None = None
 
+    @model_validator(mode="after")
+    def _days_in_order(self) -> TopicSection:
+        if self.from_ and self.to and self.from_ > self.to:
+            raise ValueError("from lies after to")
+        return self
+
+    def topic(self) -> Topic:
+        """Return the topic as the rest of the planet knows it."""
+        return Topic(self.name, slug(self.name) or "topic", tuple(self.match), self.from_, self.to)
+
 
 class FeedSection(_Section):
     """One blog."""
@@ -207,7 +237,7 @@ class FeedSection(_Section):
     name: str = ""
     site: WebUrlOrNothing = ""
     author: str = ""
-    face: str = ""
+    face: WebUrlOrNothing = ""
     tags: list[str] = []
     include: list[Wanted] = []
     exclude: list[Wanted] = []
@@ -222,6 +252,7 @@ class FeedSection(_Section):
             name=self.name.strip(),
             site=self.site,
             author=self.author.strip(),
+            face=self.face,
             tags=tuple(self.tags),
             include=tuple(self.include),
             exclude=tuple(self.exclude),
@@ -241,7 +272,7 @@ class File(_Section):
     network: NetworkSection = NetworkSection()
     keep: KeepSection = KeepSection()
     workers: WorkersSection = WorkersSection()
-    notify: NotifySection | None = None
+    notify: NotifySection = NotifySection()
     newsletter: NewsletterSection | None = None
     smtp: SmtpSection | None = None
     topics: list[TopicSection] = []

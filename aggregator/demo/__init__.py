@@ -36,6 +36,8 @@ def _config(planet_url: str, base: str, blogs: tuple[DemoBlog, ...]) -> str:
     return (
         f'[planet]\ntitle = "Planet Demo"\nurl = "{planet_url}"\n'
         'description = "Seven invented blogs about healthcare IT. They answer each other while you watch."\n'
+        '\n[[topics]]\nname = "Downtime"\nmatch = ["downtime"]\n'
+        '\n[[topics]]\nname = "FHIR"\nmatch = ["FHIR", "HL7 v2"]\n'
         '\n[poll]\nevery = "2s"\nat_least = "1s"\n'
         '\n[network]\nallow_addresses = ["127.0.0.0/8"]\n'
         f"{tables}"

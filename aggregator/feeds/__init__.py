@@ -58,6 +58,7 @@ def read(
         quiet=feed.quiet,
         remark=feed.remark or _remark(feed, entries) or sieve.remark,
         is_cut=feed.is_cut,
+        icon=feed.icon,
         dated=tuple((entry.guid, date) for entry in entries if (date := entry.published_at or entry.updated_at)),
         comments=tuple((entry.guid, entry.comments) for entry in entries if entry.comments is not None),
     )

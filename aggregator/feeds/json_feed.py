@@ -29,6 +29,7 @@ def parse(text: str, url: str) -> ParsedFeed:
         title=_text(document, "title"),
         home=home,
         language=_text(document, "language"),
+        icon=web_url(_text(document, "icon") or _text(document, "favicon"), home or url),
         entries=tuple(_entry(item, document, home or url) for item in document["items"] if isinstance(item, dict)),
         remark="something follows the JSON Feed in its document" if text[end:].strip() else "",
     )

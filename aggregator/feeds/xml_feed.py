@@ -77,6 +77,7 @@ def parse(text: str, url: str) -> ParsedFeed | None:
         home=home,
         language=feed.get("language", ""),
         generator=_generator(feed),
+        icon=_absolute(_icon(feed), home, url),
         entries=tuple(
             _entry(entry, feed, home or url, url, day_first=day_first, is_atom=is_atom) for entry in result.entries
         ),
@@ -252,6 +253,12 @@ def _name(text: str) -> str:
 
 def _generator(feed: Any) -> str:
     return str((feed.get("generator_detail") or {}).get("name") or feed.get("generator", ""))
+
+
+def _icon(feed: Any) -> str:
+    image = feed.get("image")
+    href = image.get("href", "") if isinstance(image, dict) else ""
+    return str(feed.get("logo") or feed.get("icon") or href or "")
 
 
 def _enclosures(entry: Any, base: str) -> tuple[Enclosure, ...]:

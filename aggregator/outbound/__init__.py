@@ -2,7 +2,20 @@
 
 from aggregator.outbound.engine import Engine
 from aggregator.outbound.guard import Guard
+from aggregator.outbound.mail import MailServer, conversation, deliver
 from aggregator.outbound.session import session
 from aggregator.outbound.transfer import Answer, Landed, NoAnswer, Outcome, Request
 
-__all__ = ["Answer", "Engine", "Guard", "Landed", "NoAnswer", "Outcome", "Request", "session"]
+__all__ = [
+    "Answer",
+    "Engine",
+    "Guard",
+    "Landed",
+    "MailServer",
+    "NoAnswer",
+    "Outcome",
+    "Request",
+    "conversation",
+    "deliver",
+    "session",
+]

@@ -21,10 +21,12 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App
+from aggregator.serve.events import Events
 from aggregator.serve.exchange import Exchange, Request
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
 from aggregator.serve.wire import Server
+from aggregator.site import Renderer
 from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")
@@ -50,8 +52,13 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
     half = _WebHalf(config, clock)
     server = Server(half.app, clock, calls.LONGEST_BODY, _most_connections())
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        half.let_go()
+        server.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     log.info("serving %s on http://%s:%d/", config.current.masthead.title, host, port)
     try:
         await server.serve(host, port)
@@ -80,7 +87,10 @@ class _WebHalf:
         self._database = store.open_store(config.current.data)
         # Before the first page is read: whatever is published from now on is noticed.
         self._seen = store.pages.generation(self._database)
-        self._take_on(config.current)
+        self._forgotten = store.pages.forgotten(self._database)
+        self._events = Events()
+        self._take_on(config.current, renderer_for(config.current), self._formers(config.current))
+        self._events.tell(self._newest())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
@@ -89,6 +99,10 @@ class _WebHalf:
         """Answer one request with the configuration in effect."""
         return self._app(request, exchange)
 
+    def let_go(self) -> None:
+        """Let open pages go: a server that stops waits for its answers to end."""
+        self._events.close()
+
     def close(self) -> None:
         """End the threads; what has been received is stored first."""
         self._stop.set()
@@ -96,9 +110,16 @@ class _WebHalf:
         self._intake.close()
         self._database.close()
 
-    def _take_on(self, planet: Planet) -> None:
+    def _formers(self, planet: Planet) -> list[str]:
+        with store.transaction(self._database):
+            return store.pages.former_addresses(self._database, planet.masthead.url)
+
+    def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
-        self._app = App(planet, self._pages, self._intake, renderer_for(planet), self._clock)
+        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._events, self._mistakes, formers)
+
+    def _mistakes(self) -> tuple[str, ...]:
+        return self._config.mistakes
 
     def _rules(self) -> Rules:
         planet = self._config.current
@@ -133,10 +154,20 @@ class _WebHalf:
             latest = store.pages.generation(self._database)
             if latest != self._seen:
                 changed = store.pages.changed_since(self._database, self._seen)
-                self._loop.call_soon_threadsafe(self._drop, changed)
+                newest = self._newest() if "index.html" in changed else None
+                self._loop.call_soon_threadsafe(self._drop, changed, newest)
                 self._seen = latest
+                if (forgotten := store.pages.forgotten(self._database)) != self._forgotten:
+                    self._loop.call_soon_threadsafe(self._pages.drop_all)
+                    self._forgotten = forgotten
         if self._config.refresh():
-            self._loop.call_soon_threadsafe(self._take_on, self._config.current)
+            planet = self._config.current
+            self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet), self._formers(planet))
 
-    def _drop(self, changed: list[str]) -> None:
+    def _newest(self) -> list[int]:
+        return store.chapters.newest(self._database, self._config.current.page.entries)
+
+    def _drop(self, changed: list[str], newest: list[int] | None) -> None:
         self._pages.drop(changed)
+        if newest is not None:
+            self._events.tell(newest)

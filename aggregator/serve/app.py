@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,13 +23,17 @@ from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
-from aggregator.serve import ping_test
+from aggregator.serve import health, ping_test
+from aggregator.serve.answers import as_response, unavailable
 from aggregator.serve.client import address_of
 from aggregator.serve.crossing import carry
+from aggregator.serve.events import Events
 from aggregator.serve.exchange import Exchange
 from aggregator.serve.exchange import Request as Incoming
-from aggregator.serve.intake import Intake
+from aggregator.serve.intake import Intake, is_near
+from aggregator.serve.newsletter import SigningUp
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
+from aggregator.serve.searching import Searching
 from aggregator.site import Renderer
 from aggregator.urls import canonical, is_under
 
@@ -47,6 +51,11 @@ _NO_SUCH_PAGE = (
     "There is no such page",
     "It may have been removed where it was written, or its address has a mistake.",
 )
+_REMOVED = (
+    "This post was removed",
+    "It is gone where it was written, or its blog is no longer part of this planet.",
+)
+_POST = re.compile(r"posts/([0-9]{1,18})-[^/]*(?:/.*)?")
 _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 _NOT_YET = ("The planet is waking up", "Its first page is being made. Come back in a few seconds.")
 
@@ -55,18 +64,31 @@ class App:
     """Serves one planet."""
 
     def __init__(
-        self, planet: Planet, pages: Pages, intake: Intake, renderer: Renderer, clock: Callable[[], datetime]
+        self,
+        planet: Planet,
+        pages: Pages,
+        intake: Intake,
+        renderer: Renderer,
+        clock: Callable[[], datetime],
+        events: Events,
+        mistakes: Callable[[], Sequence[str]],
+        formers: Sequence[str] = (),
     ) -> None:
         self._data = planet.data
         self._pages = pages
         self._intake = intake
         self._renderer = renderer
         self._clock = clock
+        self._mistakes = mistakes
+        self._former_roots = [urlsplit(former).path for former in formers]
         self._url = planet.masthead.url
         self._root = urlsplit(self._url).path
         self._proxies = planet.network.proxies
         self._missing = page_of("404.html", renderer.notice(*_NO_SUCH_PAGE))
+        self._gone = page_of("410.html", renderer.notice(*_REMOVED))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
+        self._events = events
+        searching = Searching(planet.data, renderer, self._missing, self._waking)
         self._routes = Starlette(
             routes=[
                 Route("/xmlrpc", self._weblog_ping, methods=_ANY),
@@ -76,10 +98,30 @@ class App:
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
                 Route("/test-ping", self._test_ping, methods=["GET", "POST"]),
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
+                Route("/search", searching.page, methods=["GET"]),
+                Route("/search/feed.{format:str}", searching.feed, methods=["GET"]),
+                *self._newsletter_routes(planet),
                 Route("/healthz", self._healthz, methods=["GET"]),
+                Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/{path:path}", self._else, methods=_ANY),
             ]
         )
+
+    def _newsletter_routes(self, planet: Planet) -> list[Route]:
+        if planet.newsletter is None:
+            return []
+        near = tuple(planet.network.allow_addresses)
+
+        def client_of(request: Request) -> str:  # behind a proxy that has no name here, everybody would be one client
+            client = self._client(request)
+            return "" if is_near(client, near) else client
+
+        forms = SigningUp(self._data, self._renderer, self._waking, self._clock, client_of, _body)
+        return [
+            Route("/newsletter", forms.sign_up, methods=["GET", "POST"]),
+            Route("/newsletter/confirm/{token}", forms.confirm, methods=["GET", "POST"]),
+            Route("/newsletter/leave/{token}", forms.leave, methods=["GET", "POST"]),
+        ]
 
     def __call__(self, request: Incoming, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         """Answer one request: a page at once, anything else when it is ready."""
@@ -92,6 +134,8 @@ class App:
             if page is not None:
                 _send_page(page, request, exchange)
                 return None
+            if path == "/events":
+                return carry(self._events.answer, request, path, exchange)
         elif path == "/xmlrpc" and request.method == "POST":  # a flood of pings meets as little as it can
             return self._xmlrpc(request, exchange)
         return carry(self._routes, request, path, exchange)
@@ -134,7 +178,7 @@ class App:
     async def _webmention(self, request: Request) -> Response:
         if request.method == "GET":
             form = self._renderer.webmention_form(request.query_params.get("target", "")[:2_000])
-            return _as_response(page_of("webmention.html", form), 200)
+            return as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
             return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
         body = await _body(request)
@@ -151,13 +195,13 @@ class App:
     async def _test_ping(self, request: Request) -> Response:
         if request.method != "POST":
             form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
-            return _as_response(page_of("test-ping.html", form), 200)
+            return as_response(page_of("test-ping.html", form), 200)
         body = await _body(request)
         if isinstance(body, Response):
             return body
         sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
         if sent is None:
-            return _as_response(page_of("test-ping.html", self._renderer.ping_test()), 400)
+            return as_response(page_of("test-ping.html", self._renderer.ping_test()), 400)
         claim = replace(sent, protocol="pingback", vouch="")
         try:
             decision = await self._intake.accept(claim)
@@ -166,7 +210,7 @@ class App:
         own = self._own_page(claim.target)
         found = await asyncio.to_thread(ping_test.steps, self._url, claim.target, own, decision)
         page = self._renderer.ping_test(claim.source[:2_000], claim.target[:2_000], found)
-        return _as_response(page_of("test-ping.html", page), 200)
+        return as_response(page_of("test-ping.html", page), 200)
 
     def _own_page(self, url: str) -> Page | None:
         """The published page at an address, when it is one of ours."""
@@ -181,7 +225,7 @@ class App:
         if "text/html" in request.headers.get("accept", ""):
             headline = "Thank you" if reply.location else "This webmention is not taken"
             page = self._renderer.notice(headline, reply.text, reply.location)
-            response = _as_response(page_of("notice.html", page), reply.status)
+            response = as_response(page_of("notice.html", page), reply.status)
             response.headers.update(headers)
             return response
         return PlainTextResponse(f"{reply.text}\n", reply.status, {**headers, **_NO_STORE})
@@ -195,13 +239,13 @@ class App:
             mention = await asyncio.to_thread(self._find_mention, request.path_params["token"])
         except PlanetError as error:
             log.error("%s", error)
-            return _unavailable(self._waking)
+            return unavailable(self._waking)
         if mention is None:
-            return _as_response(self._missing, 404)
+            return as_response(self._missing, 404)
         if "application/json" in request.headers.get("accept", ""):
             known = {"source": mention.source, "target": mention.target, "status": mention.status}
             return JSONResponse(known, headers=_SAFETY)
-        return _as_response(page_of("mention.html", self._renderer.mention(mention)), 200)
+        return as_response(page_of("mention.html", self._renderer.mention(mention)), 200)
 
     async def _held(self, request: Request) -> Response:
         """The operator's feed, at an address that nobody guesses."""
@@ -210,18 +254,23 @@ class App:
             mentions = await asyncio.to_thread(self._find_held, secret)
         except PlanetError as error:
             log.error("%s", error)
-            return _unavailable(self._waking)
+            return unavailable(self._waking)
         if mentions is None:
-            return _as_response(self._missing, 404)
-        feed = self._renderer.held_mentions(f"held/{secret}/feed.atom", mentions)
-        return _as_response(page_of("feed.atom", feed), 200)
+            return as_response(self._missing, 404)
+        feed = self._renderer.held_mentions(f"held/{secret}/", mentions)
+        return as_response(page_of("feed.atom", feed), 200)
 
     async def _healthz(self, _request: Request) -> Response:
+        reasons = await asyncio.to_thread(health.report, self._data, self._mistakes(), self._clock())
+        said = {"status": "failing", "reasons": reasons} if reasons else {"status": "ok"}
+        return JSONResponse(said, status_code=503 if reasons else 200, headers=_NO_STORE)
+
+    async def _metrics(self, _request: Request) -> Response:
         try:
-            await asyncio.to_thread(self._find_mention, "")
-        except StoreFailed as error:
-            return JSONResponse({"status": "failing", "reasons": [error.reason]}, status_code=503)
-        return JSONResponse({"status": "ok"})
+            text = await asyncio.to_thread(health.metrics, self._data, self._mistakes(), self._clock())
+        except StoreFailed:
+            return _later()
+        return Response(text, headers={"Content-Type": health.CONTENT_TYPE, **_NO_STORE})
 
     async def _else(self, request: Request) -> Response:
         path = request.path_params["path"]
@@ -236,8 +285,33 @@ class App:
         if page is not None:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
-            return _unavailable(self._waking)
-        return _as_response(self._missing, 404)
+            return unavailable(self._waking)
+        post = _POST.fullmatch(path)
+        if post and await self._was_here(int(post[1])):
+            return as_response(self._gone, 410)
+        if moved := self._under_former(path):
+            return RedirectResponse(f"{self._url}{moved}", status_code=301)
+        return as_response(self._missing, 404)
+
+    async def _was_here(self, id: int) -> bool:
+        """Tell whether a post that has no page has had one."""
+        try:
+            return await asyncio.to_thread(self._find_lost, id)
+        except PlanetError as error:
+            log.error("%s", error)
+            return False
+
+    def _find_lost(self, id: int) -> bool:
+        with closing(store.open_store(self._data)) as database, store.named_errors():
+            return store.entries.is_lost(database, id)
+
+    def _under_former(self, path: str) -> str:
+        """The path of a page that is asked for below an address that the planet had before, or ""."""
+        for root in self._former_roots:
+            rest = f"/{path}".removeprefix(root)
+            if rest != f"/{path}" and self._pages.find(rest) is not None:
+                return rest
+        return ""
 
     async def _whole_conversation(self, id: int) -> str:
         """The path of the conversation that a post is part of, by whichever of its posts it is named; or ""."""
@@ -314,16 +388,3 @@ def _takes_gzip(accept_encoding: str) -> bool:
         if coding == "gzip":
             return not weight or weight.strip("0.") != ""
     return False
-
-
-def _unavailable(page: Page) -> Response:
-    response = _as_response(page, 503)
-    response.headers["Retry-After"] = "5"
-    return response
-
-
-def _as_response(page: Page, status: int) -> Response:
-    response = Response(page.body, status_code=status)
-    response.headers.update(dict(page.headers))
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
+from aggregator.serve.asgi import Message, Receive, Scope, Send
 from aggregator.serve.exchange import Exchange, Headers, Request
 
-Message = MutableMapping[str, Any]
-ASGI = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 async def carry(app: ASGI, request: Request, path: str, exchange: Exchange) -> None:

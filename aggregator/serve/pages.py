@@ -17,16 +17,24 @@ MOST_BYTES = 64_000_000
 SMALLEST_TO_COMPRESS = 600
 
 _PINGABLE = ("posts/", "conversations/")
+_LISTS = ("conversations/index.html",)
+_FROZEN = ("static/", "faces/")
 _NAME = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".atom": "application/atom+xml; charset=utf-8",
     ".xml": "text/xml; charset=utf-8",
+    ".rss": "application/rss+xml; charset=utf-8",
+    ".rdf": "application/rdf+xml; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".webp": "image/webp",
     ".svg": "image/svg+xml",
     ".json": "application/json; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
+
+_UNKNOWN = "application/octet-stream"
 
 SAFETY: Headers = [
     (
@@ -65,7 +73,7 @@ def page_of(name: str, body: bytes, *, extra: Headers = (), is_frozen: bool = Fa
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     caching = "public, max-age=31536000, immutable" if is_frozen else "public, max-age=0, must-revalidate"
     always: Headers = [("cache-control", caching), ("vary", "accept-encoding"), *SAFETY, *extra]
-    kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
+    kind = "application/feed+json" if name.endswith("feed.json") else _TYPES.get(Path(name).suffix, _UNKNOWN)
     described: Headers = [("content-type", kind), *always]
     return Page(
         body=body,
@@ -115,13 +123,14 @@ class Pages:
         if body is None:
             return None
         # Every page that may be pinged says so; the front page may not be.
-        page = page_of(name, body, extra=self.endpoints_of(name), is_frozen=name.startswith("static/"))
+        page = page_of(name, body, extra=self.endpoints_of(name), is_frozen=name.startswith(_FROZEN))
         self._keep(name, page)
         return page
 
     def endpoints_of(self, name: str) -> Headers:
         """Return the headers that name the endpoints, for a page that may be pinged."""
-        return self._endpoints if name.startswith(_PINGABLE) and name.endswith(".html") else ()
+        may_be_pinged = name.startswith(_PINGABLE) and name.endswith("/index.html") and name not in _LISTS
+        return self._endpoints if may_be_pinged else ()
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget files that have changed."""
@@ -129,6 +138,11 @@ class Pages:
             page = self._kept.pop(name, None)
             if page is not None:
                 self._bytes -= _weight(page)
+
+    def drop_all(self) -> None:
+        """Forget every file: something must not be shown any more, and not even be named."""
+        self._kept.clear()
+        self._bytes = 0
 
     def _keep(self, name: str, page: Page) -> None:
         self._kept[name] = page

@@ -38,9 +38,24 @@ def remove(folder: Path, names: Iterable[str]) -> None:
                 break
 
 
-def names(folder: Path, below: str) -> set[str]:
-    """Return the names of all files below a part of the folder."""
-    return {path.relative_to(folder).as_posix() for path in (folder / below).rglob("*") if path.is_file()}
+def names(folder: Path) -> set[str]:
+    """Return the names of all files of the folder, but those that are never served."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder).as_posix() for path in files}
+
+
+def mirror(folder: Path, out: Path) -> int:
+    """Make `out` hold what the folder holds, and nothing else; return how many files there are.
+
+    Raises: StoreFailed.
+    """
+    wanted = names(folder)
+    for name in sorted(wanted):
+        content = read(folder, name)
+        if content is not None and content != read(out, name):
+            write(out, {name: content})
+    remove(out, names(out) - wanted)
+    return len(wanted)
 
 
 def read(folder: Path, name: str) -> bytes | None:

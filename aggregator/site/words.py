@@ -1,46 +1,47 @@
-"""How values read on a page: dates, initials, kinds of thoughts. Pure."""
+"""How values read on a page, whatever its language: initials, titles, ids of feeds. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
-from aggregator.markup import shortened
-from aggregator.model import Enclosure, Post, Thought
+from markupsafe import Markup
 
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-           "November", "December")  # fmt: skip
-_KINDS = {"pingback": "Pingback", "trackback": "Trackback", "webmention": "Webmention", "feed": "Links here",
-          "comment": "Comment", "reply": "Reply", "like": "Like", "repost": "Repost",
-          "bookmark": "Bookmark"}  # fmt: skip
+from aggregator.markup import shortened, without_controls
+from aggregator.model import Enclosure, Post
+from aggregator.urls import host_of
+
+__all__ = [
+    "file_name", "headline", "host", "hue", "initials", "item_urn", "minutes", "quoted", "rfc822",
+    "rfc3339", "rss_title", "urn", "without_blog",
+]  # fmt: skip
+
 HUES = 12
 _WORDS_PER_MINUTE = 230
-
-
-def day_name(day: date) -> str:
-    """Return "Saturday, 21 November 2026"."""
-    return f"{_DAYS[day.weekday()]}, {day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def clock_time(instant: datetime, zone: ZoneInfo) -> str:
-    """Return "08:40"."""
-    return instant.astimezone(zone).strftime("%H:%M")
-
-
-def full_time(instant: datetime, zone: ZoneInfo) -> str:
-    """Return "21 November 2026, 08:40"."""
-    local = instant.astimezone(zone)
-    return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M}"
 
 
 def rfc3339(instant: datetime) -> str:
     """Return an instant as Atom writes it (RFC 3339, whole seconds)."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rfc822(instant: datetime) -> str:
+    """Return an instant as RSS writes it, whatever the language: "Sat, 21 Nov 2026 08:40:00 GMT"."""
+    return format_datetime(instant.astimezone(UTC), usegmt=True)
+
+
+def rss_title(text: str) -> Markup:
+    """Return a text for a title of RSS, which some programs read as HTML and some as text: these escapes suit both."""
+    return Markup(without_controls(text).replace("&", "&#x26;").replace("<", "&#x3C;").replace(">", "&#x3E;"))  # noqa: S704
+
+
+def host(url: str) -> str:
+    """Return the host of an address without "www."."""
+    return host_of(url).removeprefix("www.")
 
 
 def headline(post: Post) -> str:
@@ -54,12 +55,10 @@ def quoted(text: str) -> str:
 
 
 def file_name(file: Enclosure) -> str:
-    """Return what a file is, and how large: "Audio: episode-7.mp3 (12 MB)"."""
-    kinds = {"audio": "Audio", "video": "Video", "image": "Picture"}
-    kind = kinds.get(file.kind.partition("/")[0].lower(), "File")
+    """Return the name of a file, and how large it is: "episode-7.mp3 (12 MB)"."""
     name = unquote(urlsplit(file.url).path.rpartition("/")[2]) or file.url
     size = f" ({max(1, round(file.bytes / 1_000_000))} MB)" if file.bytes >= 500_000 else ""
-    return f"{kind}: {shortened(name, 60)}{size}"
+    return f"{shortened(name, 60)}{size}"
 
 
 def minutes(post: Post) -> int:
@@ -78,11 +77,6 @@ def hue(name: str) -> str:
     return f"hue-{hashlib.blake2b(name.encode(), digest_size=2).digest()[0] % HUES}"
 
 
-def kind_name(protocol: str) -> str:
-    """Return how the way in of a thought is named."""
-    return _KINDS[protocol]
-
-
 def without_blog(title: str, blog: str) -> str:
     """Return the title of a page without its blog's name at either end ("A post – The Blog")."""
     if not blog:
@@ -90,11 +84,6 @@ def without_blog(title: str, blog: str) -> str:
     name = re.escape(blog)
     shorter = re.sub(rf"\s+[-–—|·»:]\s+{name}$|^{name}\s+[-–—|·»:]\s+", "", title, flags=re.IGNORECASE)
     return shorter or title
-
-
-def called(thought: Thought) -> str:
-    """Return what the link to a thought says: how its page is called, or at which blog somebody commented."""
-    return f"at {thought.place}" if thought.place else without_blog(thought.title, thought.blog)
 
 
 def urn(post: Post) -> str:

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from aggregator.filters import is_by_filter
 from aggregator.model import Enclosure, Post, ReadEntry, Twin
-from aggregator.sameness import EMPTY, REMOVED, WITHDRAWN, Place
+from aggregator.sameness import EMPTY, EXPIRED, REMOVED, WITHDRAWN, Place
 from aggregator.store import stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text
@@ -75,6 +75,9 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
         if before is None:
             continue
         id, hidden, *seen = before
+        if hidden == EXPIRED:  # an edit brings nothing back that has been forgotten
+            database.execute("UPDATE entry SET content_hash = ? WHERE id = ?", [entry.content_hash, id])
+            continue
         is_back = hidden in (REMOVED, WITHDRAWN, EMPTY)
         why = entry.unwanted if is_back or not hidden or is_by_filter(hidden) else hidden
         database.execute(_EDIT, {**columns, "id": id, "hidden": why})
@@ -192,6 +195,13 @@ def by_ids(database: Database, ids: Sequence[int]) -> list[Post]:
     return [_post(row) for row in rows]
 
 
+def briefs(database: Database, ids: Sequence[int]) -> list[Post]:
+    """Return those of the posts that are shown, without their texts, in the order of the ids."""
+    rows = database.query(f"{_BRIEFS} {_SHOWN} AND entry.id IN (SELECT value FROM json_each(?))", [json.dumps(ids)])
+    found = {post.id: post for post in map(_post, rows)}
+    return [found[id] for id in ids if id in found]
+
+
 def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
     """Return the next ids of shown posts in order of id, for walking over all of them."""
     rows = database.execute(
@@ -202,12 +212,22 @@ def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def paths(database: Database, after: int, until: int) -> list[str]:
+    """Return the paths of shown posts with ids above `after` up to `until`."""
+    rows = database.execute(
+        "SELECT entry.id, entry.slug FROM entry JOIN feed ON feed.id = entry.feed_id"
+        " WHERE entry.id > ? AND entry.id <= ? AND hidden = '' AND removed_at IS NULL ORDER BY entry.id",
+        [after, until],
+    ).fetchall()
+    return [f"posts/{id}-{slug}/" for id, slug in rows]
+
+
 def target(database: Database, url: str) -> int | None:
     """Return the id of the post with this address (compared as canonical URLs), shown or not; the oldest, or None."""
     key = canonical(url)
     if not key:
         return None
-    names = {"key": key, "url": url, "removed": REMOVED, "withdrawn": WITHDRAWN}
+    names = {"key": key, "url": url, "removed": REMOVED, "withdrawn": WITHDRAWN, "expired": EXPIRED}
     found = database.execute(_TARGET, names).fetchone()[0]
     return None if found is None else int(found)
 
@@ -215,9 +235,9 @@ def target(database: Database, url: str) -> int | None:
 _TARGET = """
 SELECT min(id) FROM (
     SELECT coalesce(story_of, entry.id) AS id FROM entry JOIN feed ON feed.id = entry.feed_id
-    WHERE entry.url_key = :key AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn)
+    WHERE entry.url_key = :key AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn, :expired)
     UNION ALL SELECT coalesce(story_of, entry.id) FROM entry JOIN feed ON feed.id = entry.feed_id
-    WHERE entry.guid = :url AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn)
+    WHERE entry.guid = :url AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn, :expired)
     UNION ALL SELECT entry_id FROM alias JOIN feed ON feed.id = alias.feed_id
     WHERE alias.url_key = :key AND feed.removed_at IS NULL)
 """
@@ -271,6 +291,13 @@ def is_gone(database: Database, named: int | str | None) -> bool:
     return row.fetchone() is not None
 
 
+def is_lost(database: Database, id: int) -> bool:
+    """Tell whether a post is not shown (any more) that has this id, or had it before it was purged."""
+    if is_shown(database, id):
+        return False
+    return bool(id <= int(database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0]))
+
+
 _POSTS = f"""
 SELECT entry.id, entry.slug, guid, entry.url, entry.title, entry.author, html, lede, words, language, entry.tags,
     shown_at, published_at, updated_at, enclosures, {BLOG_COLUMNS},
@@ -280,6 +307,7 @@ SELECT entry.id, entry.slug, guid, entry.url, entry.title, entry.author, html, l
     (SELECT count(*) FROM linkback WHERE entry_id = entry.id AND linkback.status = 'published') AS thoughts
 FROM entry JOIN feed ON feed.id = entry.feed_id
 """
+_BRIEFS = _POSTS.replace(" html,", " '' AS html,")
 _SHOWN = "WHERE entry.hidden = '' AND feed.removed_at IS NULL"
 
 

@@ -12,12 +12,15 @@ from sqlite_utils import Database
 
 from aggregator.cadence import LEASE
 from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
+from aggregator.overview import Census
 from aggregator.store import gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, is_key_under, is_under, slug
 from aggregator.whereabouts import Known, renamed
 
+# Where the names of blogs and how they are doing are listed.
+_LISTS: tuple[stale.Section, ...] = (("blogs", 0), ("status", 0))
 _Settings = dict[int, tuple[Any, ...]]
 
 
@@ -44,6 +47,7 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
             stale.mark_posts_of(database, id)
         if changed:
             stale.mark_river(database)
+            stale.mark_sections(database, _LISTS)
         ids = {url: id for id, url in database.execute("SELECT id, url FROM feed").fetchall()}
     sifted = {subscription.url: ids[subscription.url] for subscription in subscriptions}
     return {url: id for url, id in sifted.items() if id in before and before[id][-2:] != after[id][-2:]}
@@ -173,7 +177,8 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
     """Store what a poll left; inside a transaction."""
     was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
     if was_failing and bool(was_failing[0]) != (state.failures > 0):
-        stale.mark_river(database)  # it names the blogs that can't be read
+        stale.mark_river(database)
+        stale.mark_sections(database, _LISTS)
     where = state.where
     database.execute(
         _RECORD,
@@ -238,6 +243,11 @@ def hold_host(database: Database, url: str, until: datetime) -> int:
     return int(held.rowcount)
 
 
+def record_icon(database: Database, id: int, icon: str) -> None:
+    """Store where a feed says that its blog's picture is; inside a transaction."""
+    database.execute("UPDATE feed SET icon = ? WHERE id = ? AND icon <> ?", [icon, id, icon])
+
+
 def record_title(database: Database, id: int, title: str, home: str) -> None:
     """Store how a feed names itself; inside a transaction."""
     changed = database.execute(
@@ -247,12 +257,40 @@ def record_title(database: Database, id: int, title: str, home: str) -> None:
     if changed.rowcount:
         stale.mark_posts_of(database, id)
         stale.mark_river(database)
+        stale.mark_sections(database, _LISTS)
 
 
 def blogs(database: Database) -> list[Blog]:
     """Return all blogs of the configuration, by name."""
     rows = database.query(f"SELECT {BLOG_COLUMNS} FROM feed WHERE removed_at IS NULL")
     return sorted((blog_of(row) for row in rows), key=lambda blog: blog.name.casefold())
+
+
+def census(database: Database) -> Census:
+    """Return how many blogs there are."""
+    return Census(*database.execute(_CENSUS).fetchone())
+
+
+_CENSUS = """
+SELECT count(*), coalesce(sum(enabled), 0), coalesce(sum(enabled AND failures > 0), 0) FROM feed
+WHERE removed_at IS NULL
+"""
+
+
+def slug_of(database: Database, id: int) -> str:
+    """Return the slug of a feed, whether it is in the configuration or not; or ""."""
+    row = database.execute("SELECT slug FROM feed WHERE id = ?", [id]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def newest_posts(database: Database, id: int, limit: int) -> list[int]:
+    """Return the ids of a blog's newest shown posts, newest first."""
+    rows = database.execute(
+        "SELECT id FROM entry INDEXED BY entry_of_blog WHERE feed_id = ? AND hidden = ''"
+        " ORDER BY shown_at DESC, id DESC LIMIT ?",
+        [id, limit],
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def territory(database: Database, id: int | None) -> str:
@@ -310,14 +348,14 @@ def _addresses(database: Database) -> dict[str, Known]:
 def _upsert(database: Database, subscription: Subscription, now: datetime) -> None:
     database.execute(
         "INSERT INTO feed (url, host, slug, site, territory, territory_host, name, author, tags, content, every,"
-        " enabled, include, exclude, next_poll_at)"
+        " enabled, include, exclude, face, next_poll_at)"
         " VALUES (:url, :host, :slug, :site, :territory, :territory_host, :name, :author, :tags, :content, :every,"
-        " :enabled, :include, :exclude,"
+        " :enabled, :include, :exclude, :face,"
         " max(:now, coalesce((SELECT max(stay_away_until) FROM feed AS other WHERE other.host = :host), '')))"
         " ON CONFLICT (url) DO UPDATE SET site = excluded.site, territory = excluded.territory,"
         " territory_host = excluded.territory_host, name = excluded.name, author = excluded.author,"
         " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"
-        " include = excluded.include, exclude = excluded.exclude, removed_at = NULL",
+        " include = excluded.include, exclude = excluded.exclude, face = excluded.face, removed_at = NULL",
         {
             "url": subscription.url,
             "host": host_of(subscription.url),
@@ -333,6 +371,7 @@ def _upsert(database: Database, subscription: Subscription, now: datetime) -> No
             "enabled": subscription.enabled,
             "include": json.dumps(subscription.include),
             "exclude": json.dumps(subscription.exclude),
+            "face": subscription.face,
             "now": to_text(now),
         },
     )

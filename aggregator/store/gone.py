@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from aggregator.sameness import REMOVED, WITHDRAWN
-from aggregator.store import stale
+from aggregator.sameness import EXPIRED, REMOVED, WITHDRAWN
+from aggregator.store import conversations, search, stale
 from aggregator.store.connection import to_text
 from aggregator.urls import canonical
 
@@ -45,14 +45,14 @@ def note_missing(
 
 def missing(database: Database, now: datetime, limit: int) -> list[Missing]:
     """Return entries that two polls have missed, and whose page has not been looked at lately."""
-    rows = database.execute(_MISSING, [REMOVED, WITHDRAWN, to_text(now - LOOK_AGAIN), limit]).fetchall()
+    rows = database.execute(_MISSING, [REMOVED, WITHDRAWN, EXPIRED, to_text(now - LOOK_AGAIN), limit]).fetchall()
     return [Missing(*row) for row in rows]
 
 
 _MISSING = """
 SELECT entry.id, entry.url, entry.title, feed.url
 FROM entry INDEXED BY entry_missing JOIN feed ON feed.id = feed_id
-WHERE missing_at IS NOT NULL AND hidden NOT IN (?, ?) AND entry.url <> '' AND (checked_at IS NULL OR checked_at < ?)
+WHERE missing_at IS NOT NULL AND hidden NOT IN (?, ?, ?) AND entry.url <> '' AND (checked_at IS NULL OR checked_at < ?)
     AND feed.last_good_at > missing_at AND feed.removed_at IS NULL
 ORDER BY missing_at LIMIT ?
 """
@@ -82,6 +82,57 @@ def remove(database: Database, ids: Sequence[int], why: str) -> int:
         stale.mark_posts(database, ids)
         stale.mark_river(database)
     return shown
+
+
+def expire(database: Database, before: datetime, limit: int) -> int:
+    """Forget the texts and linkbacks of entries that stand before an instant; inside a transaction.
+
+    What stays of them is by what they are known again, lest a feed that still holds them brings them back. Returns
+    how many there were, at most `limit`.
+    """
+    ids = [row[0] for row in database.execute(_EXPIRED, [to_text(before), limit]).fetchall()]
+    beside = {other for id in ids for other in conversations.beside(database, id)}
+    for id in ids:
+        database.execute(
+            "UPDATE entry SET hidden = ?, title = '', author = '', html = '', lede = '', words = 0, tags = '[]',"
+            " enclosures = '[]', comments_feed = '', missing_at = NULL, linked_hash = content_hash, story_of = NULL"
+            " WHERE id = ?",
+            [EXPIRED, id],
+        )
+        database.execute("DELETE FROM linkback WHERE entry_id = ?", [id])
+        database.execute("DELETE FROM outlink WHERE entry_id = ?", [id])
+    if ids:
+        show_orphans(database)
+        stale.mark_posts(database, {*ids, *beside})
+        stale.mark_river(database)
+    return len(ids)
+
+
+_EXPIRED = f"""
+SELECT id FROM entry INDEXED BY entry_to_expire WHERE shown_at < ? AND hidden <> '{EXPIRED}' ORDER BY shown_at LIMIT ?
+"""
+
+
+def forget_removed(database: Database, before: datetime, limit: int) -> tuple[int, list[str]]:
+    """Delete entries of feeds that have not been in the configuration since before an instant; inside a transaction.
+
+    Returns how many entries went, at most `limit`, and the urls of the feeds of which nothing is left.
+    """
+    gone = database.execute(_REMOVED, [to_text(before), limit]).rowcount
+    if gone >= limit:
+        return gone, []
+    rows = database.execute(
+        "DELETE FROM feed WHERE removed_at < ? AND NOT EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id)"
+        " RETURNING url",
+        [to_text(before)],
+    ).fetchall()
+    return gone, [row[0] for row in rows]
+
+
+_REMOVED = """
+DELETE FROM entry WHERE id IN
+    (SELECT entry.id FROM feed JOIN entry ON entry.feed_id = feed.id WHERE feed.removed_at < ? LIMIT ?)
+"""
 
 
 def show_orphans(database: Database) -> None:
@@ -147,6 +198,7 @@ def _is_shared(database: Database, url_key: str, id: int) -> bool:
 
 def erase(database: Database) -> None:
     """Leave nothing in the files of what was deleted. Outside of a transaction; it waits for readers to finish."""
+    search.erase(database)
     database.execute("VACUUM")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
 from aggregator.model import EntryFacts, FeedHealth, LinkbackFacts, Status
-from aggregator.store.connection import an_instant, to_instant
+from aggregator.store.connection import an_instant, to_instant, to_text
 from aggregator.urls import canonical
 
 
@@ -91,6 +92,30 @@ def moves(database: Database) -> list[Move]:
         "SELECT url, address, address_why FROM feed WHERE address <> '' AND removed_at IS NULL ORDER BY url"
     ).fetchall()
     return [Move(*row) for row in rows]
+
+
+def counts(database: Database) -> dict[str, int]:
+    """Return how many feeds of the configuration are in each state of health."""
+    rows = database.execute(f"SELECT health, count(*) FROM ({_HEALTH}) GROUP BY health").fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def slow(database: Database, milliseconds: int) -> list[str]:
+    """Return the feeds whose polls take longer than this, on the average of those that are kept."""
+    rows = database.execute(
+        "SELECT url FROM feed JOIN poll ON poll.feed_id = feed.id WHERE removed_at IS NULL AND enabled"
+        " GROUP BY feed.id HAVING avg(milliseconds) > ?",
+        [milliseconds],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def failing_since(database: Database, since: datetime) -> list[str]:
+    """Return the feeds of the configuration that have not been read since then, or longer."""
+    rows = database.execute(
+        "SELECT url FROM feed WHERE failing_since <= ? AND removed_at IS NULL", [to_text(since)]
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def entries_at(database: Database, url: str) -> list[EntryFacts]:

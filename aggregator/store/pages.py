@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
+
+_POST = re.compile(r"posts/(\d{1,18})-")
 
 
 def digests(database: Database, paths: Iterable[str]) -> dict[str, bytes]:
@@ -22,12 +26,30 @@ def record(database: Database, changed: Mapping[str, bytes], gone: Iterable[str]
     """Note files that were written and removed, in a new generation; inside a transaction."""
     database.execute("UPDATE counter SET value = value + 1 WHERE name = 'generation'")
     current = generation(database)
+    gone = list(gone)
     rows = [*changed.items(), *((path, b"") for path in gone)]
     database.conn.executemany(
         "INSERT INTO page VALUES (?, ?, ?)"
         " ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, generation = excluded.generation",
         ((path, digest, current) for path, digest in rows),
     )
+    _forget_purged(database, gone)
+
+
+def _forget_purged(database: Database, gone: Iterable[str]) -> None:
+    """Forget even the names of the pages of posts that were purged: they are made of their titles."""
+    ids = {path: match[1] for path in gone if (match := _POST.match(path))}
+    purged = [
+        path for path, id in ids.items() if not database.execute("SELECT 1 FROM entry WHERE id = ?", [id]).fetchone()
+    ]
+    if purged:
+        database.conn.executemany("DELETE FROM page WHERE path = ?", ((path,) for path in purged))
+        set_note(database, "forgotten", str(forgotten(database) + 1))
+
+
+def forgotten(database: Database) -> int:
+    """Return how often pages were forgotten, so that nobody can be told which ones."""
+    return int(note(database, "forgotten") or 0)
 
 
 def generation(database: Database) -> int:
@@ -49,6 +71,25 @@ def paths_under(database: Database, prefix: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def newest_under(database: Database, prefix: str, limit: int) -> list[str]:
+    """Return the files of one folder of the site that were published last, the latest first."""
+    rows = database.execute(
+        "SELECT path FROM page WHERE path >= ? AND path < ? AND digest <> x'' ORDER BY generation DESC, path LIMIT ?",
+        [prefix, f"{prefix}\U0010ffff", limit],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def all_paths(database: Database) -> set[str]:
+    """Return all files of the site that are published."""
+    return {row[0] for row in database.execute("SELECT path FROM page WHERE digest <> x''").fetchall()}
+
+
+def is_published(database: Database, path: str) -> bool:
+    """Tell whether a file of the site is published."""
+    return bool(next(iter(digests(database, [path]).values()), b""))
+
+
 def forget(database: Database) -> None:
     """Forget what the files hold, so that every one is written again; inside a transaction."""
     database.execute("UPDATE page SET digest = x'00' WHERE digest <> x''")
@@ -65,6 +106,15 @@ def set_note(database: Database, name: str, value: str) -> None:
     database.execute(
         "INSERT INTO note VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [name, value]
     )
+
+
+def former_addresses(database: Database, url: str) -> list[str]:
+    """Note the planet's public address, and return those that it had before; inside a transaction."""
+    had: list[str] = json.loads(note(database, "addresses") or "[]")
+    if url not in had[-1:]:
+        had = [*(each for each in had if each != url), url]
+        set_note(database, "addresses", json.dumps(had))
+    return had[:-1]
 
 
 def secret(database: Database, name: str) -> str:

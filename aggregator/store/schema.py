@@ -34,6 +34,22 @@ def m004_numbers_that_stay(database: Database) -> None:
     _run(database, _NUMBERS)
 
 
+@migrations()
+def m005_pages(database: Database) -> None:
+    """What pages beside the river need: a search index, links, topics, numbered pages, faces."""
+    _run(database, _PAGES)
+    # A purged text must leave the index in the same transaction.
+    database.execute(
+        "CREATE TRIGGER entry_unindexed AFTER DELETE ON entry BEGIN DELETE FROM search WHERE rowid = old.id; END"
+    )
+
+
+@migrations()
+def m006_operators(database: Database) -> None:
+    """What the jobs count, and what operators have been told already."""
+    _run(database, _OPERATORS)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
@@ -296,4 +312,91 @@ CREATE INDEX linkback_shown ON linkback (entry_id, received_at) WHERE status = '
 CREATE INDEX linkback_of_member ON linkback (feed_id) WHERE feed_id IS NOT NULL;
 CREATE INDEX linkback_to_recheck ON linkback (recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX entry_guid ON entry (guid);
+"""
+
+_PAGES = """
+-- of a stale post: where it stands or stood, for the pages beside its own
+ALTER TABLE stale ADD COLUMN feed_id INTEGER;
+ALTER TABLE stale ADD COLUMN shown_at TEXT;
+CREATE VIRTUAL TABLE search USING fts5 (
+    title, text, tags, links, marks, hash UNINDEXED, tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TABLE cited (
+    entry_id      INTEGER NOT NULL REFERENCES entry (id) ON DELETE CASCADE,
+    url_key       TEXT NOT NULL,
+    url           TEXT NOT NULL,
+    words         TEXT NOT NULL,            -- that link
+    PRIMARY KEY (entry_id, url_key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE topic (
+    id            INTEGER PRIMARY KEY,
+    slug          TEXT NOT NULL UNIQUE,
+    expression    TEXT NOT NULL,            -- of the search index
+    begins_at     TEXT NOT NULL,
+    ends_at       TEXT NOT NULL
+) STRICT;
+-- no foreign keys: what a post belonged to must be known after it is gone
+CREATE TABLE gathered (
+    topic_id      INTEGER NOT NULL,
+    entry_id      INTEGER NOT NULL,
+    PRIMARY KEY (topic_id, entry_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX gathered_entry ON gathered (entry_id);
+-- pages of the river, numbered from the oldest
+CREATE TABLE chapter (
+    number        INTEGER PRIMARY KEY,
+    first_at      TEXT NOT NULL
+) STRICT;
+CREATE INDEX chapter_at ON chapter (first_at);
+CREATE INDEX entry_of_blog ON entry (feed_id, shown_at DESC, id DESC) WHERE hidden = '';
+CREATE INDEX linkback_by_time ON linkback (received_at) WHERE status = 'published';
+-- pictures of blogs: where the operator or the feed says they are, and what came of asking
+ALTER TABLE feed ADD COLUMN face TEXT NOT NULL DEFAULT '';
+ALTER TABLE feed ADD COLUMN icon TEXT NOT NULL DEFAULT '';
+CREATE TABLE face (
+    feed_id       INTEGER PRIMARY KEY REFERENCES feed (id) ON DELETE CASCADE,
+    url           TEXT NOT NULL,
+    name          TEXT NOT NULL,            -- of its file; empty: there is no picture
+    image         BLOB NOT NULL,
+    next_at       TEXT NOT NULL
+) STRICT;
+"""
+
+_OPERATORS = """
+CREATE TABLE metric (
+    name          TEXT NOT NULL,
+    label         TEXT NOT NULL,            -- an outcome, a status, the bound of a bucket; empty: none
+    value         REAL NOT NULL,            -- since the planet began
+    PRIMARY KEY (name, label)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entry_to_expire ON entry (shown_at) WHERE hidden <> 'older than [keep] entries in feeds.toml';
+CREATE TABLE told (
+    channel       TEXT NOT NULL,            -- 'mail' or 'webhook'
+    what          TEXT NOT NULL,            -- 'broken', 'moved' …
+    about         TEXT NOT NULL,            -- a feed's url; empty: linkbacks that wait
+    at            TEXT NOT NULL,
+    PRIMARY KEY (channel, what, about)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reader (
+    address       TEXT PRIMARY KEY,
+    token         TEXT NOT NULL UNIQUE,     -- random: names the pages on which to confirm and to leave
+    asked_at      TEXT NOT NULL,
+    confirmed_at  TEXT,
+    mail_due      INTEGER NOT NULL,         -- 1: the mail that asks to confirm is to be sent
+    mails         INTEGER NOT NULL DEFAULT 0, -- of these, how many were
+    refusals      INTEGER NOT NULL DEFAULT 0 -- issues in a row that the address did not take
+) STRICT, WITHOUT ROWID;
+CREATE TABLE issue (
+    name          TEXT PRIMARY KEY,
+    begun_at      TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE delivery (
+    address       TEXT NOT NULL REFERENCES reader (address) ON DELETE CASCADE,
+    issue         TEXT NOT NULL,
+    state         TEXT NOT NULL,            -- 'due', 'taken', 'sent', 'refused' or 'given up'
+    attempts      INTEGER NOT NULL,
+    next_at       TEXT NOT NULL,
+    PRIMARY KEY (address, issue)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_due ON delivery (issue, next_at) WHERE state = 'due';
 """

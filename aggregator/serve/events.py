@@ -1,0 +1,84 @@
+"""Tell open pages which posts are the newest: server-sent events, one line of ids after each change.
+
+Source: WHATWG HTML, section 9.2 (server-sent events).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aggregator.serve.asgi import Receive, Scope, Send
+
+# Open pages that are told; the others see new posts when they are loaded again.
+MOST_LISTENERS = 2_000
+# A line now and then keeps proxies from ending what looks idle.
+HEARTBEAT_SECONDS = 25.0
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+class Events:
+    """The newest posts, and who waits for others. For one event loop."""
+
+    def __init__(self) -> None:
+        self._newest: tuple[int, ...] = ()
+        self._changed = asyncio.Event()
+        self._listeners = 0
+        self._is_over = False
+
+    def tell(self, newest: Sequence[int]) -> None:
+        """Tell all listeners which posts the front page shows, unless they know."""
+        if tuple(newest) != self._newest:
+            self._newest = tuple(newest)
+            self._wake()
+
+    def close(self) -> None:
+        """Let all listeners go."""
+        self._is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one listener until it goes."""
+        if scope["method"] != "GET" or self._listeners >= MOST_LISTENERS:
+            status = 405 if scope["method"] != "GET" else 503
+            await send({"type": "http.response.start", "status": status, "headers": [(b"retry-after", b"60")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        self._listeners += 1
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await self._tell_one(send, gone)
+        finally:
+            self._listeners -= 1
+            gone.cancel()
+
+    async def _tell_one(self, send: Send, gone: asyncio.Future[Any]) -> None:
+        await send({"type": "http.response.body", "body": b"retry: 10000\n\n", "more_body": True})
+        told: tuple[int, ...] = ()
+        while not gone.done() and not self._is_over:
+            changed = self._changed
+            line = b": \n\n"
+            if self._newest != told:
+                told = self._newest
+                line = b"data: %s\n\n" % " ".join(map(str, told)).encode()
+            await send({"type": "http.response.body", "body": line, "more_body": True})
+            waiting: asyncio.Future[Any] = asyncio.ensure_future(changed.wait())
+            await asyncio.wait((waiting, gone), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
