@@ -123,7 +123,7 @@ def _why(facts: LinkbackFacts, rule: str, most_returns: int) -> str:
         case Status.HELD:
             return _why_held(facts, rule, most_returns)
         case Status.HIDDEN:
-            return "because the operator hid it"
+            return f"because {facts.problem or 'the operator hid it'}"
         case Status.PUBLISHED if facts.decision == "approved":
             return "because the operator approved it" + _trouble(facts)
         case Status.PUBLISHED:

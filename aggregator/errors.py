@@ -5,6 +5,7 @@ PlanetError
 ├── StartRefused      the planet can't start here: port, folder
 │   └── AlreadyAtWork another planet holds the data folder
 ├── StoreFailed       the database can't be read or written
+│   └── StoreBusy     another process holds it for longer than we wait
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
 ├── MailFailed        the mail server didn't take a mail
@@ -51,6 +52,10 @@ class StoreFailed(PlanetError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class StoreBusy(StoreFailed):
+    """Another process is writing, and has been for longer than we wait."""
 
 
 class FeedUnreadable(PlanetError):

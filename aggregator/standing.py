@@ -18,6 +18,7 @@ LONGEST_FAILING = timedelta(days=3)
 AFTER_FAILURE = LONGEST_FAILING / (MOST_FAILURES - 1)
 # A link that goes and comes back is published again once; then a person decides.
 MOST_RETURNS = 1
+OWN = "it is a blog's link to a post of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def after_found(linkback: PendingLinkback, worth: Status, now: datetime) -> Stan
     if worth is Status.PUBLISHED and linkback.retractions > MOST_RETURNS and linkback.decision != "approved":
         worth = Status.HELD
     if worth is Status.HIDDEN:
-        return Standing(worth, retractions=linkback.retractions)
+        return Standing(worth, "" if linkback.decision else OWN, retractions=linkback.retractions)
     pause = LOOK_AGAIN_AFTER[min(linkback.checks, len(LOOK_AGAIN_AFTER) - 1)]
     return Standing(worth, recheck_at=now + pause, checks=linkback.checks + 1, retractions=linkback.retractions)
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import idna
@@ -18,12 +19,29 @@ _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:.]+\]")
 _NUMBER = re.compile(r"0x[0-9a-f]{0,12}|[0-9]{1,16}")
 # What most addresses look like: nothing to escape, to resolve or to drop, and a name as host, never a number.
 _PLAIN = re.compile(
-    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:[1-9][0-9]{0,3})?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
+    r"https?://((?:[a-z0-9-]++\.)*[a-z][a-z0-9-]*+)(:(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+)/?"
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TRACKING = re.compile(r"(?:utm_[a-z_]+|fbclid|gclid|mc_cid|mc_eid)=", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Address(NamedTuple):
+    """An address as it is fetched, as it is compared (see `canonical`), and its host."""
+
+    url: str
+    key: str
+    host: str
+
+
+def address(text: str) -> Address | None:
+    """Return an absolute address in all its forms, or None for what is no web address."""
+    plain = _PLAIN.fullmatch(text) if len(text) <= LONGEST else None
+    if plain and plain[2] not in (":80", ":443"):
+        return Address(text, f"//{plain[1]}{plain[2] or ''}{plain[3]}", plain[1])
+    url = web_url(text)
+    return Address(url, canonical(url), host_of(url)) if url else None
 
 
 @lru_cache(_MOST_REMEMBERED)
@@ -96,16 +114,20 @@ def host_of(url: str) -> str:
 
 def is_under(url: str, territory: str) -> bool:
     """Tell whether `url` lies under `territory`, on segment boundaries."""
-    inside, outside = canonical(url), canonical(territory)
-    if not inside or not outside:
-        return False
-    return f"{inside.partition('?')[0]}/".startswith(f"{outside.partition('?')[0]}/")
+    return is_key_under(canonical(url), territory)
+
+
+def is_key_under(key: str, territory: str) -> bool:
+    """Tell the same of an address as it is compared."""
+    outside = canonical(territory)
+    return bool(key and outside) and f"{key.partition('?')[0]}/".startswith(f"{outside.partition('?')[0]}/")
 
 
 def is_blocked(url: str, patterns: Iterable[str]) -> bool:
     """Tell whether the host of `url`, one above it, or a prefix of `url` is among the patterns."""
-    host = host_of(url)
+    host = ""
     for pattern in patterns:
+        host = host or host_of(url)
         if "/" in pattern:
             prefix = pattern if "://" in pattern else f"https://{pattern}"
             if is_under(url if urlsplit(prefix).port else _without_port(url), prefix):

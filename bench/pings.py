@@ -1,8 +1,10 @@
 """Figures of the intake of pings: `python -m bench.pings [SECONDS]`. Durable, one row for each ping; wrk asks.
 
-Three servers take the same `pingback.ping` calls, each from a source of its own, over 64 connections: the standard
-library's XML-RPC server with SQLite (synchronous=FULL) and one commit for each ping, the same with a thread for each
-request, and `planet serve`. Then the whole planet takes them while 1,000 verifications wait for a silent host.
+Three servers take the same `pingback.ping` calls over 64 connections, each from another blog: the standard library's
+XML-RPC server with SQLite (synchronous=FULL) and one commit for each ping, the same with a thread for each request,
+and `planet serve`. They take turns, each time with an empty store, and are compared turn by turn; the median counts:
+other load on the machine falls on all of them. At last the whole planet takes pings while 1,000 verifications wait for
+a silent host.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingMixIn
+from statistics import median
 from xmlrpc.client import ServerProxy, dumps
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 CONNECTIONS = 64
 WAITING = 1_000
+SOURCE = "http://blogNUMBER.example/2026/11/an-answer/"
+TURNS = 5
 TARGET = "http://127.0.0.1:{port}/1"
 # Every source is another one; the answers are counted by what they are.
 SCRIPT = """
@@ -35,7 +40,7 @@ function setup(thread) thread:set("id", thread_number); thread_number = thread_n
 function init() count = 0; taken = 0; faults = 0 end
 function request()
   count = count + 1
-  local body = string.gsub([[CALL]], "NUMBER", id .. "x" .. count .. "xRUN")
+  local body = string.gsub([[CALL]], "NUMBER", id .. "x" .. count)
   return wrk.format("POST", "/xmlrpc", {["Content-Type"] = "text/xml"}, body)
 end
 function response(status, headers, body)
@@ -45,48 +50,58 @@ end
 
 
 def main() -> None:
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    seconds = max(1, round(int(sys.argv[1] if len(sys.argv) > 1 else 10) / TURNS))
     wrk = shutil.which("wrk")
     if not wrk:
         sys.exit("bench: wrk is needed (apt-get install wrk)")
-    with tempfile.TemporaryDirectory(prefix="planet-bench-") as name, _blog() as port:
-        folder = Path(name)
-        target = TARGET.format(port=port)
-        print(f"{CONNECTIONS} connections, {seconds} s each; {os.cpu_count()} cores, Python {sys.version.split()[0]}")
-        print(f"{'':34}{'pings/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'stored':>9}")
-        rates = {}
-        for kind in ("single", "threaded"):
-            with _peer(folder, kind) as url:
-                rates[kind] = _measure(f"standard library, {kind}", wrk, url, target, seconds, folder / f"{kind}.db")
-        config = _configure(folder, port)
-        subprocess.run([*_planet("poll", config), "--json"], check=True, capture_output=True)
-        with _running("serve", config) as url:
-            ours = _measure("planet serve", wrk, url, target, seconds, folder / "data/planet.db")
-        single, threaded = ours / rates["single"], ours / rates["threaded"]
-        print(f"planet: {single:.1f} times the standard library, {threaded:.1f} times its threads")
-        shutil.rmtree(folder / "data")
-        subprocess.run([*_planet("poll", config), "--json"], check=True, capture_output=True)
-        with _silence() as silent, _running("run", config) as url:
-            for number in range(WAITING):
-                ServerProxy(f"{url}xmlrpc").pingback.ping(f"http://127.0.0.1:{silent}/{number}", target)
-            name = f"planet run, {WAITING:,} verifications wait"
-            _measure(name, wrk, url, target, seconds, folder / "data/planet.db")
+    print(f"{CONNECTIONS} connections, {TURNS} turns of {seconds} s; {os.cpu_count()} cores,", end=" ")
+    print(f"Python {sys.version.split()[0]}\n{'':34}{'pings/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'stored':>9}")
+    with _blog() as port:
+        single, threaded, planet = [], [], []
+        for _ in range(TURNS):
+            single.append(_measure_peer(wrk, "single", port, seconds))
+            threaded.append(_measure_peer(wrk, "threaded", port, seconds))
+            planet.append(_measure_planet(wrk, "serve", port, seconds))
+        print(f"planet: {_times(planet, single)} the standard library,")
+        print(f"        {_times(planet, threaded)} its threads")
+        _measure_planet(wrk, "run", port, seconds)
 
 
-def _measure(name: str, wrk: str, url: str, target: str, seconds: int, database: Path) -> float:
+def _times(ours: list[float], theirs: list[float]) -> str:
+    by_turns = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+    return f"{median(by_turns):.1f} times ({', '.join(f'{ratio:.1f}' for ratio in by_turns)})"
+
+
+def _measure_peer(wrk: str, kind: str, port: int, seconds: int) -> float:
+    with tempfile.TemporaryDirectory(prefix="planet-bench-") as name, _peer(Path(name), kind) as url:
+        return _measure(f"standard library, {kind}", wrk, url, port, seconds, Path(name) / f"{kind}.db")
+
+
+def _measure_planet(wrk: str, command: str, port: int, seconds: int) -> float:
+    """The web half alone; or the whole planet, after pings whose verification nobody answers."""
+    with tempfile.TemporaryDirectory(prefix="planet-bench-") as name:
+        config = _configure(Path(name), port)
+        subprocess.run([*_planet("poll", config), "--json"], check=True, capture_output=True)
+        with _silence() as silent, _running(command, config) as url:
+            for number in range(WAITING if command == "run" else 0):
+                ping = ServerProxy(f"{url}xmlrpc").pingback.ping
+                ping(f"http://127.0.0.1:{silent}/{number}", TARGET.format(port=port))
+            name_of = {"serve": "planet serve", "run": f"planet run, {WAITING:,} verifications wait"}
+            return _measure(name_of[command], wrk, url, port, seconds, Path(name) / "data/planet.db")
+
+
+def _measure(name: str, wrk: str, url: str, port: int, seconds: int, database: Path) -> float:
     script = database.parent / "ping.lua"
-    call = dumps(("http://127.0.0.1:9/NUMBER", target), "pingback.ping")
-    script.write_text(SCRIPT.replace("CALL", call).replace("RUN", name[:3]))
+    call = dumps((SOURCE, TARGET.format(port=port)), "pingback.ping")
+    script.write_text(SCRIPT.replace("CALL", call))
     before = _rows(database)
-    began = time.monotonic()
     options = ["-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency", "--timeout", "10s"]
     told = subprocess.run([wrk, *options, "-s", str(script), url], check=True, capture_output=True, text=True).stdout
-    took = time.monotonic() - began
     stored = _rows(database) - before
-    asked = int(re.search(r"(\d+) requests in", told)[1])  # type: ignore[index]
-    if stored < asked:
+    asked, took = re.search(r"(\d+) requests in ([\d.]+)s", told).groups()  # type: ignore[union-attr]
+    if stored < int(asked):
         sys.exit(f"bench: {name}: {asked} pings were answered, and {stored} are stored\n{told}")
-    rate = stored / took
+    rate = int(asked) / float(took)
     print(f"{name:34}{rate:>9.0f}{_latency(told, '50%'):>9.1f}{_latency(told, '99%'):>9.1f}{stored:>9}", flush=True)
     return rate
 

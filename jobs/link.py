@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 
-from linkbacks.claims import post_at
+from linkbacks.register import post_at
 from sqlite_utils import Database
 
 from aggregator import standing, store
@@ -17,8 +17,9 @@ from aggregator.errors import ChildStopped, NoVerdict
 from aggregator.evidence import links
 from aggregator.logs import counted
 from aggregator.model import Claim, Evidence, PendingLinkback
+from aggregator.store.mentions import Arrival
 from aggregator.store.outlinks import Excerpt, Source
-from aggregator.urls import canonical, host_of, is_blocked
+from aggregator.urls import Address, canonical, host_of, is_blocked
 from jobs.children import Children, result
 from jobs.verify import Policy
 
@@ -88,11 +89,15 @@ class Linking:
         if known := store.mentions.find(self._database, source.url, target):
             store.mentions.announce(self._database, known.id, claim)
             return False
-        id = store.mentions.add(self._database, claim, target, source.feed_id, secrets.token_urlsafe(12))
-        pending = PendingLinkback(id, source.url, (url,), source.feed_id, 0)
+        where = Address(source.url, canonical(source.url), host_of(source.url))
+        arrival = Arrival(claim, where, target, source.feed_id, secrets.token_urlsafe(12))
+        store.mentions.add(self._database, [arrival])
+        made = store.mentions.find(self._database, source.url, target)
+        assert made is not None
+        pending = PendingLinkback(made.id, source.url, (url,), source.feed_id, 0)
         stands = standing.after_found(pending, self._policy.status(is_member=True), self._clock())
         evidence = Evidence(source.title, excerpt, author=source.author)
-        store.mentions.settle(self._database, id, stands, evidence, self._clock())
+        store.mentions.settle(self._database, made.id, stands, evidence, self._clock())
         return True
 
     def _may_link(self, source: Source, target: int, url: str) -> bool:

@@ -157,9 +157,7 @@ class Verification:
         if linkback.client and self._policy.user_agent:  # a victim of false pings learns whom to complain about
             headers.append(("User-Agent", self._policy.user_agent.format(client=linkback.client)))
             headers.append(("X-Pingback-Forwarded-For", linkback.client))
-        return Request(
-            linkback.source, linkback, tuple(headers), seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True
-        )
+        return _request(linkback.source, linkback, headers)
 
     def _land(self, request: Request, outcome: Outcome) -> int:
         if isinstance(request.key, _Vouched):
@@ -175,12 +173,14 @@ class Verification:
             may_pass = outcome.status in (408, 425, 429) or outcome.status >= 500
             return self._unclear(linkback, f"its server answers with status {outcome.status}", may_pass=may_pass)
         status = self._worth(linkback, outcome.url)
-        targets = tuple(urljoin(self._policy.planet_url, target.lstrip("/")) for target in linkback.targets if target)
         future = self._children.submit(
-            examine, outcome.body, outcome.coding, outcome.content_type, outcome.url, targets, MAX_BYTES
+            examine, outcome.body, outcome.coding, outcome.content_type, outcome.url, self._targets(linkback), MAX_BYTES
         )
         self._examining[future] = _Examined(linkback, status)
         return 0
+
+    def _targets(self, linkback: PendingLinkback) -> tuple[str, ...]:
+        return tuple(urljoin(self._policy.planet_url, target.lstrip("/")) for target in linkback.targets if target)
 
     def _spend(self, linkback: PendingLinkback, outcome: Outcome) -> None:
         """Count the request where it went, and where redirects led it."""
@@ -196,9 +196,12 @@ class Verification:
             return Status.REJECTED
         if linkback.decision:  # the operator has spoken
             return Status.PUBLISHED if linkback.decision == "approved" else Status.HIDDEN
+        ground, member = store.feeds.ground_of(self._database, final_url) or ("", None)
+        # A blog has not much to say to itself (attack A25).
+        if ground and store.mentions.is_own(self._database, linkback.id, ground, final_url):
+            return Status.HIDDEN
         if store.blocks.is_allowed(self._database, host_of(final_url)):
             return Status.PUBLISHED
-        member = store.feeds.member_at(self._database, final_url)
         is_there = bool(store.feeds.territory(self._database, linkback.feed_id))
         is_own = is_there and canonical(final_url) == canonical(linkback.source)
         is_member = is_own or (member is not None and member == linkback.feed_id)
@@ -234,7 +237,7 @@ class Verification:
         except NoVerdict as error:
             return self._unclear(linkback, str(error))
         if evidence is None:
-            return self._missing(linkback, problem)
+            return self._still_told(linkback) or self._missing(linkback, problem)
         if examined.status is Status.HELD and linkback.vouch and self._ask_voucher(linkback, evidence):
             return 0
         return self._found(linkback, examined.status, evidence)
@@ -246,9 +249,7 @@ class Verification:
             return False
         headers = (("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED))
         key = _Vouched(linkback, evidence)
-        self._vouchers.append(
-            Request(linkback.vouch, key, headers, seconds=SECONDS, max_bytes=MAX_WIRE_BYTES, may_be_cut=True)
-        )
+        self._vouchers.append(_request(linkback.vouch, key, headers))
         return True
 
     def _land_voucher(self, vouched: _Vouched, outcome: Outcome) -> int:
@@ -277,13 +278,21 @@ class Verification:
     def _found(self, linkback: PendingLinkback, worth: Status, evidence: Evidence) -> int:
         return self._settle(linkback, standing.after_found(linkback, worth, self._clock()), evidence)
 
+    def _still_told(self, linkback: PendingLinkback) -> int:
+        """Leave a link as it is that a feed alone has told of, and still does: its page may be made by scripts."""
+        targets = self._targets(linkback)
+        if not standing.was_found(linkback) or not store.outlinks.is_in_feed(self._database, linkback.id, targets):
+            return 0
+        return self._settle(linkback, standing.after_found(linkback, linkback.status, self._clock()), None)
+
     def _missing(self, linkback: PendingLinkback, problem: str) -> int:
         return self._settle(linkback, standing.after_missing(linkback, problem), None)
 
     def _unclear(self, linkback: PendingLinkback, problem: str, *, may_pass: bool = True) -> int:
         """Nothing is known of the page: a link that was found before has some days, a new one some hours."""
         if standing.was_found(linkback):
-            return self._settle(linkback, standing.after_failure(linkback, problem, self._clock()), None)
+            after = standing.after_failure(linkback, problem, self._clock())
+            return self._still_told(linkback) or self._settle(linkback, after, None)
         if not may_pass or linkback.attempts >= len(PAUSES):
             return self._missing(linkback, problem)
         again_at = self._clock() + PAUSES[linkback.attempts]

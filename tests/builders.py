@@ -8,11 +8,16 @@ from email.utils import format_datetime
 from html import escape
 from pathlib import Path
 
+from linkbacks import claims
+from linkbacks.claims import MaySend, Rules
+from linkbacks.decisions import Decision
 from sqlite_utils import Database
 
 from aggregator import config, store
 from aggregator.model import Claim, PollState, ReadEntry, Subscription
 from aggregator.sameness import Place
+from aggregator.store.mentions import Arrival
+from aggregator.urls import address
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PLANET = "http://planet.test/"
@@ -57,6 +62,18 @@ def stored(database: Database, feed_id: int, *entries: ReadEntry, hidden: str = 
 
 def claim(source: str, target: str, at: datetime = NOON) -> Claim:
     return Claim(source=source, target=target, protocol="pingback", received_at=at)
+
+
+def arrival(made: Claim, entry_id: int, token: str) -> Arrival:
+    """A stranger's claim, ready to be stored."""
+    source = address(made.source)
+    assert source is not None
+    return Arrival(made, source, entry_id, None, token)
+
+
+def accept(database: Database, made: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:
+    """Have one claim judged, inside a transaction."""
+    return claims.accept(database, [made], rules, may_send=may_send)[0]
 
 
 def state(**fields: object) -> PollState:

@@ -26,6 +26,13 @@ def web() -> Iterator[Farm]:
         yield made
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Farm]:
+    """Another host: what it links to is not its own."""
+    with farm("127.0.0.2") as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def children() -> Iterator[Children]:
     made = Children(1)

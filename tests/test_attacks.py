@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 from linkbacks import calls, pingback, trackback
-from linkbacks.claims import Rules, accept
+from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
@@ -28,7 +28,7 @@ from aggregator.model import Status
 from aggregator.outbound import Engine, Guard, NoAnswer, Request
 from jobs import equipment
 from jobs.verify import Verification
-from tests.builders import NOON, claim
+from tests.builders import NOON, accept, claim
 from tests.farm import Farm, Reply, farm
 from tests.test_linkbacks import FROM_WORDPRESS
 from tests.world import World, feed_at
@@ -225,15 +225,16 @@ NASTY = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "&#60;sc
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_a20_nothing_that_a_source_says_acts_anywhere(here: World, web: Farm, nasty: str) -> None:
+def test_a20_nothing_that_a_source_says_acts_anywhere(here: World, web: Farm, elsewhere: Farm, nasty: str) -> None:
     escaped_for_page = nasty.replace("&", "&amp;").replace("<", "&lt;")
-    web.html(
+    elsewhere.html(
         "/x",
         f'<title>{escaped_for_page}</title><div class="h-entry"><p class="p-author">{escaped_for_page}</p>{escaped_for_page} <a href="{web.url}/1">{escaped_for_page}</a></div>',
     )
-    here.ping(f"{web.url}/x?%22%3E%3Cscript%3E", f"{web.url}/1")
-    here.ping(f"{web.url}/x", f"{web.url}/1")
+    here.ping(f"{elsewhere.url}/x?%22%3E%3Cscript%3E", f"{web.url}/1")
+    here.ping(f"{elsewhere.url}/x", f"{web.url}/1")
     here.verify()
+    here.later(minutes=1).verify()
     here.publish()
     renderer = equipment.renderer_for(here.planet)
     listed = store.moderation.listed(here.database, None, 10)
@@ -285,6 +286,37 @@ def test_a24_one_host_does_not_fill_a_thread(here: World, web: Farm) -> None:
     assert status_of(here) == {"published": 10, "held": 2}
 
 
+def test_a25_a_blog_is_not_shown_under_its_own_posts_unless_its_operator_wants_it(here: World, web: Farm) -> None:
+    source = web.html("/2", f'<title>Second</title><a href="{web.url}/1">x</a>')
+
+    assert verified(here, source, f"{web.url}/1") == {"hidden": 1}
+    here.publish()
+    assert "Second" not in here.post("Question")
+    assert "it is a blog's link to a post of its own" in here.explain(source)
+    with store.transaction(here.database):
+        assert store.moderation.approve(here.database, [1], here.now) == 1
+    here.verify()
+    here.publish()
+    assert "Second" in here.post("Question")
+
+
+def test_a25_blogs_that_share_a_host_are_not_taken_for_one(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/a/1", "Question", "x")), feed_at(web, ("/b/1", "Another", "x"), path="/b/feed"))
+    here.poll()
+    answer = web.html("/b/2", f'<title>Answer</title><a href="{web.url}/a/1">x</a>')
+    own = web.html("/b/1", f'<title>Another</title><a href="{web.url}/b/1?again">x</a><a href="{web.url}/a/1">x</a>')
+
+    assert verified(here, answer, f"{web.url}/a/1") == {"published": 1}
+    assert verified(here, own, f"{web.url}/a/1") == {"published": 2}
+
+
+def test_a25_a_strangers_redirect_to_the_blog_itself_is_its_own_link(here: World, web: Farm, elsewhere: Farm) -> None:
+    web.html("/2", f'<title>Second</title><a href="{web.url}/1">x</a>')
+    elsewhere.routes["/short"] = Reply(status=302, headers={"Location": f"{web.url}/2"})
+
+    assert verified(here, f"{elsewhere.url}/short", f"{web.url}/1") == {"hidden": 1}
+
+
 def test_a25_the_planet_is_never_a_source_and_a_page_never_its_own(here: World, web: Farm) -> None:
     home = here.planet.masthead.url
 
@@ -304,19 +336,19 @@ def test_a29_line_ends_and_controls_forge_nothing() -> None:
         xmlrpc.client.loads(fault.replace(b"\x00", b""))
 
 
-def test_a31_nobodys_picture_is_shown(here: World, web: Farm) -> None:
+def test_a31_nobodys_picture_is_shown(here: World, web: Farm, elsewhere: Farm) -> None:
     photo = '<img class="u-photo" src="http://tracker.example/me.png">'
-    web.html(
+    elsewhere.html(
         "/x",
         f'<title>X</title><div class="h-entry"><p class="p-author h-card">{photo}Ann</p><a class="u-like-of" href="{web.url}/1">x</a></div>',
     )
-    here.ping(f"{web.url}/x", f"{web.url}/1")
+    here.ping(f"{elsewhere.url}/x", f"{web.url}/1")
     here.verify()
     here.publish()
 
     assert "Ann" in here.post("Question")
     assert "tracker.example" not in here.post("Question")
-    assert [seen.path for seen in web.seen if seen.path == "/me.png"] == []
+    assert [seen.path for seen in elsewhere.seen if seen.path == "/me.png"] == []
 
 
 def test_a32_intake_does_not_wait_for_a_fetch(here: World, web: Farm) -> None:
@@ -351,9 +383,11 @@ def test_a32_intake_does_not_wait_for_a_fetch(here: World, web: Farm) -> None:
     assert isinstance(decision, Accepted)
 
 
-def test_a32_a_verification_that_is_killed_is_done_again_and_leaves_no_half_row(here: World, web: Farm) -> None:
-    web.html("/x", f'<title>X</title><a href="{web.url}/1">x</a>')
-    here.ping(f"{web.url}/x", f"{web.url}/1")
+def test_a32_a_verification_that_is_killed_is_done_again_and_leaves_no_half_row(
+    here: World, web: Farm, elsewhere: Farm
+) -> None:
+    elsewhere.html("/x", f'<title>X</title><a href="{web.url}/1">x</a>')
+    here.ping(f"{elsewhere.url}/x", f"{web.url}/1")
     store.mentions.take_pending(here.database, here.now, here.now + timedelta(minutes=2), 10, ())
 
     assert here.verify() == 0

@@ -16,7 +16,7 @@ from aggregator.threads import conversation
 from jobs import equipment
 from jobs.link import Linking
 from tests.builders import NOON
-from tests.farm import Farm, farm
+from tests.farm import Farm, Reply, farm
 from tests.test_site import post
 from tests.world import World, feed_at, files_of
 
@@ -67,6 +67,41 @@ def test_a_link_to_a_post_that_comes_later_is_found_then(world: Callable[..., Wo
     here.later(hours=2)
 
     assert read(here) == 1
+
+
+@pytest.mark.parametrize(
+    "page", [Reply(b"<p>Made by scripts</p>", headers={"Content-Type": "text/html"}), Reply(b"", 403)]
+)
+def test_a_link_that_only_a_feed_tells_of_stands_as_long_as_the_feed_tells_of_it(
+    world: Callable[..., World], blogs: list[Farm], page: Reply
+) -> None:
+    a, b, _ = blogs
+    here = world(feed_at(a, ("/1", "Question", "x")), feed_at(b, ("/2", "Answer", link(f"{a.url}/1"))))
+    read(here)
+    b.routes["/2"] = page
+
+    for _ in range(6):
+        here.later(days=2).verify()
+    assert store.mentions.counts(here.database)["published"] == 1
+    b.routes["/2"] = Reply(b"<p>Made by scripts</p>", headers={"Content-Type": "text/html"})
+    feed_at(b, ("/2", "Answer", "no more"))
+    here.later(days=2)
+    read(here)
+    here.verify()
+
+    assert store.mentions.counts(here.database)["retracted"] == 1
+
+
+def test_a_page_that_was_announced_outranks_its_feed(world: Callable[..., World], blogs: list[Farm]) -> None:
+    a, b, _ = blogs
+    here = world(feed_at(a, ("/1", "Question", "x")), feed_at(b, ("/2", "Answer", link(f"{a.url}/1"))))
+    read(here)
+    b.html("/2", "<title>Answer</title>I take it back")
+
+    assert here.ping(f"{b.url}/2", f"{a.url}/1") is Refusal.ALREADY_THERE
+    here.later(minutes=11).verify()
+
+    assert store.mentions.counts(here.database)["retracted"] == 1
 
 
 def test_a_ping_of_what_a_feed_has_shown_is_the_same_row(world: Callable[..., World], blogs: list[Farm]) -> None:

@@ -565,15 +565,15 @@ def test_what_is_not_verified_is_never_shown(world: Callable[..., World], web: F
     assert "No thoughts on this yet" in here.post("Question")
 
 
-def test_a_source_that_is_not_up_yet_is_tried_again(world: Callable[..., World], web: Farm) -> None:
-    here = world(feed_at(web, ("/1", "Question", "x")))
+def test_a_source_that_is_not_up_yet_is_tried_again(world: Callable[..., World], web: Farm, elsewhere: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")), feed_at(elsewhere))
     here.poll()
     answers = [
         Reply(b"", 503),
         Reply(f'<title>Late</title><a href="{web.url}/1">x</a>'.encode(), headers={"Content-Type": "text/html"}),
     ]
-    web.routes["/answer"] = lambda _seen: answers.pop(0)
-    here.ping(f"{web.url}/answer", f"{web.url}/1")
+    elsewhere.routes["/answer"] = lambda _seen: answers.pop(0)
+    here.ping(f"{elsewhere.url}/answer", f"{web.url}/1")
 
     assert here.verify() == 0
     assert store.mentions.counts(here.database)["pending"] == 1
@@ -715,14 +715,14 @@ def test_a_redirect_to_a_blocked_site_is_rejected(world: Callable[..., World], w
     assert store.mentions.counts(here.database)["rejected"] == 1
 
 
-def test_a_source_of_any_letters_is_verified(world: Callable[..., World], web: Farm) -> None:
-    here = world(feed_at(web, ("/1", "Question", "x")))
+def test_a_source_of_any_letters_is_verified(world: Callable[..., World], web: Farm, elsewhere: Farm) -> None:
+    here = world(feed_at(web, ("/1", "Question", "x")), feed_at(elsewhere))
     here.poll()
-    web.html("/%C3%A9lan", f'<title>Élan</title><a href="{web.url}/1">x</a>')
-    web.html("/plain", f'<title>Plain</title><a href="{web.url}/1">x</a>')
+    elsewhere.html("/%C3%A9lan", f'<title>Élan</title><a href="{web.url}/1">x</a>')
+    elsewhere.html("/plain", f'<title>Plain</title><a href="{web.url}/1">x</a>')
 
-    here.ping(f"{web.url}/élan", f"{web.url}/1")
-    here.ping(f"{web.url}/plain", f"{web.url}/1")
+    here.ping(f"{elsewhere.url}/élan", f"{web.url}/1")
+    here.ping(f"{elsewhere.url}/plain", f"{web.url}/1")
 
     assert here.verify() == 2
     assert store.mentions.counts(here.database)["published"] == 2

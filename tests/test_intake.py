@@ -12,10 +12,11 @@ from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Decision, Refusal
 
 from aggregator import store
+from aggregator.errors import StoreBusy
 from aggregator.model import Claim
 from aggregator.serve import intake
 from aggregator.serve.intake import Intake, is_near
-from tests.builders import PLANET, claim, entry, stored, subscribed
+from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
 
 TARGET = "http://blog.test/1/"
 
@@ -79,3 +80,95 @@ def test_a1_strangers_wait_outside_when_too_much_waits(folder: Path) -> None:
 
     assert stranger is Refusal.TOO_MANY
     assert isinstance(member, Accepted)
+
+
+def test_a23_identical_claims_in_one_batch_are_one_row(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET))
+
+    decisions = send(desk, [claim("http://answer.test/x", TARGET)] * 100)
+    desk.close()
+
+    assert isinstance(decisions[0], Accepted)
+    assert decisions[1:] == [Refusal.ALREADY_THERE] * 99
+
+
+def test_webmentions_sent_twice_at_once_have_one_status_page(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET))
+    mention = replace(claim("http://answer.test/x", TARGET), protocol="webmention")
+
+    first, second = send(desk, [mention, mention])
+    desk.close()
+
+    assert first == second
+    assert isinstance(first, Accepted)
+
+
+def test_status_pages_have_names_of_their_own(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET), lambda _: True)
+
+    decisions = send(desk, pings(300, ""))
+    desk.close()
+
+    tokens = [decision.token for decision in decisions if isinstance(decision, Accepted)]
+    assert len(set(tokens)) == 300
+    assert {len(token) for token in tokens} == {16}
+
+
+def test_what_is_remembered_of_posts_members_and_blocks_is_never_old(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET, strangers="refuse"))
+    elsewhere = store.open_store(folder)
+    asked = [claim("http://answer.test/x", "http://blog.test/2/"), claim("http://answer.test/y", TARGET)]
+    before = send(desk, asked)
+
+    [feed, _] = subscribed(elsewhere, "http://blog.test/feed", "http://answer.test/feed")
+    stored(elsewhere, feed, entry("2"))
+    after = send(desk, asked)
+    with store.transaction(elsewhere):
+        store.blocks.add(elsewhere, "answer.test", NOON)
+    blocked = send(desk, [claim("http://answer.test/z", TARGET)])
+    elsewhere.close()
+    desk.close()
+
+    assert before == [Refusal.TARGET_UNKNOWN, Refusal.SOURCE_DENIED]
+    assert all(isinstance(each, Accepted) for each in after)
+    assert blocked == [Refusal.SOURCE_DENIED]
+
+
+def test_the_loop_goes_on_while_somebody_else_writes(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET))
+    send(desk, [claim("http://answer.test/first", TARGET)])
+    writer = store.open_store(folder)
+
+    async def meanwhile() -> tuple[int, Decision]:
+        turns = 0
+        writer.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(desk.accept(claim("http://answer.test/x", TARGET)))
+        while turns < 50:
+            await asyncio.sleep(0)
+            turns += 1
+        assert not waiting.done()
+        writer.conn.rollback()
+        return turns, await waiting
+
+    turns, decision = asyncio.run(meanwhile())
+    writer.close()
+    desk.close()
+
+    assert turns == 50
+    assert isinstance(decision, Accepted)
+
+
+def test_what_cannot_be_stored_in_time_is_not_acknowledged_and_nothing_is_kept(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET))
+    send(desk, [claim("http://answer.test/first", TARGET)])
+    writer = store.open_store(folder)
+    writer.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreBusy):
+        send(desk, [claim("http://answer.test/x", TARGET)])
+    writer.conn.rollback()
+    again = send(desk, [claim("http://answer.test/x", TARGET)])
+    writer.close()
+    desk.close()
+
+    assert isinstance(again[0], Accepted)

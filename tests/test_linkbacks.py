@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from linkbacks import calls, endpoint, pingback
-from linkbacks.claims import Rules, accept
+from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 from sqlite_utils import Database
 
@@ -18,7 +18,7 @@ from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.model import Claim, Status, Subscription
 from aggregator.standing import Standing
-from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
+from tests.builders import NOON, PLANET, accept, claim, entry, stored, subscribed
 
 RULES = Rules(PLANET)
 FROM_WORDPRESS = b"""<?xml version="1.0"?>

@@ -66,9 +66,9 @@ def test_edits_take_effect_within_two_seconds_and_a_broken_one_is_told_by_its_pl
     assert took < 2.5  # two, and half a second for a busy machine that runs tests
     [reason] = told.json()["reasons"]
     assert told.status_code == 503
-    assert reason.startswith("feeds.toml:10:1: feeds[1].nonsense: there is no such key")
+    assert reason.startswith("feeds.toml:13:1: feeds[2].nonsense: there is no such key")
     assert page.status_code == 200
-    assert "feeds[1].nonsense" in here.logged()
+    assert "feeds[2].nonsense" in here.logged()
 
 
 def test_figures_and_json_log_of_a_planet_at_work(running: Callable[..., Running]) -> None:
@@ -79,7 +79,7 @@ def test_figures_and_json_log_of_a_planet_at_work(running: Callable[..., Running
     figures = here.get("metrics")
 
     assert figures.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    assert 'planet_polls_total{outcome="read"} 1.0' in figures.text
+    assert 'planet_polls_total{outcome="read"} 2.0' in figures.text
     assert "planet_publishes_total" in figures.text
 
 
@@ -109,5 +109,5 @@ def test_work_logs_json_when_asked_to(tmp_path: Path, web: Farm) -> None:
         here.end()
 
     said = [json.loads(line) for line in here.logged().splitlines()]
-    assert said[0]["event"] == "at work on 1 feed"
+    assert said[0]["event"] == "at work on 2 feeds"
     assert said[0]["level"] == "info"

@@ -43,7 +43,9 @@ class Running:
         self.post_url = f"{web.url}/1"
         web.routes["/feed"] = Reply(rss([(self.post_url, title, "<p>x</p>")]))
         web.html("/1", "<title>Question</title>", **{"X-Pingback": f"{self.url}xmlrpc"})
-        self.config = planet(folder, [f"{web.url}/feed"], url=self.url, more=more).path
+        self.member = Farm("127.0.0.22")  # who answers: a blog's links to its own posts are nobody's thoughts
+        self.member.routes["/feed"] = Reply(rss([]))
+        self.config = planet(folder, [f"{self.member.url}/feed", f"{web.url}/feed"], url=self.url, more=more).path
         self.log = (folder / "log").open("ab")
         self.process = self.start(command)
 
@@ -99,6 +101,7 @@ class Running:
             raise
         finally:
             self.log.close()
+            self.member.close()
 
     def logged(self) -> str:
         return (self.folder / "log").read_text("utf-8")
@@ -122,7 +125,7 @@ def test_a_planet_runs_from_feed_and_ping_to_page_and_ends_cleanly(running: Call
     eventually(here.has("Question"))
     page = re.search(r'href="/(posts/[^"#]+)"', here.get().text)
     assert page is not None
-    source = web.html("/answer", f'<title>The answer</title><p>See <a href="{here.post_url}">this</a>.</p>')
+    source = here.member.html("/answer", f'<title>The answer</title><p>See <a href="{here.post_url}">this</a>.</p>')
 
     answer = here.ping(source)
     eventually(here.has("The answer", page[1]))
@@ -227,7 +230,7 @@ def test_a_half_that_is_killed_comes_back(running: Callable[..., Running], web: 
         os.kill(first, signal.SIGKILL)
         eventually(lambda name=name, first=first: here.half(name) not in (None, first))
     eventually(here.has("Question"))
-    source = web.html("/answer", f'<title>Afterwards</title><a href="{here.post_url}">x</a>')
+    source = here.member.html("/answer", f'<title>Afterwards</title><a href="{here.post_url}">x</a>')
     here.ping(source)
 
     eventually(here.has("Afterwards", ""))
@@ -306,6 +309,21 @@ def test_acknowledged_pings_survive_kill_9(running: Callable[..., Running]) -> N
     assert set(acknowledged) <= stored
 
 
+def test_a_kill_9_between_answer_and_verification_loses_nothing(running: Callable[..., Running]) -> None:
+    here = running("serve")  # nobody verifies yet
+    eventually(here.has(""))
+    subprocess.run([*ME, "poll", "--config", str(here.config)], check=True, capture_output=True)
+    source = here.member.html("/answer", f'<title>Kept</title><a href="{here.post_url}">x</a>')
+
+    answer = here.ping(source)
+    here.process.kill()
+    here.process.wait()
+    here.process = here.start("run")
+
+    assert answer.startswith("Thank you.")
+    eventually(here.has("Kept"), seconds=40)
+
+
 def _rows(here: Running) -> int:
     database = sqlite3.connect(here.folder / "data/planet.db")
     try:
@@ -317,7 +335,7 @@ def _rows(here: Running) -> int:
 def test_identical_pings_at_once_are_one_row_and_one_fetch(running: Callable[..., Running], web: Farm) -> None:
     here = running()
     eventually(here.has("Question"))
-    source = web.html("/answer", f'<title>Once</title><a href="{here.post_url}">x</a>')
+    source = here.member.html("/answer", f'<title>Once</title><a href="{here.post_url}">x</a>')
 
     def send(_number: int) -> int:
         try:
@@ -332,7 +350,7 @@ def test_identical_pings_at_once_are_one_row_and_one_fetch(running: Callable[...
 
     assert answers == [48] * 99 + [200]
     assert _rows(here) == 1
-    assert len([seen for seen in web.seen if seen.path == "/answer"]) == 1
+    assert len([seen for seen in here.member.seen if seen.path == "/answer"]) == 1
 
 
 def test_a_ping_that_is_not_verified_looks_pending_for_a_while(running: Callable[..., Running], web: Farm) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from linkbacks import forms, hints, trackback, weblogs, webmention
 from linkbacks.calls import Fault
-from linkbacks.claims import Rules, accept, sources
+from linkbacks.claims import Rules, sources
 from linkbacks.decisions import Accepted, Refusal
 from sqlite_utils import Database
 
@@ -18,7 +18,7 @@ from aggregator import store
 from aggregator.model import Claim, Status
 from aggregator.serve.client import address_of
 from aggregator.standing import Standing
-from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
+from tests.builders import NOON, PLANET, accept, claim, entry, stored, subscribed
 from tests.test_linkbacks import ask, call, fault_of
 
 # Captured from WordPress 6.1: no charset, UTF-8, its fields already escaped as HTML.
@@ -314,9 +314,7 @@ def test_pingbacks_of_a_post_are_listed(database: Database, post: int) -> None:
     ],
 )
 def test_a30_forwarded_addresses_are_believed_from_named_proxies_only(peer: str, forwarded: str, client: str) -> None:
-    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
-
-    assert address_of({"client": (peer, 1), "headers": headers}, ["10.0.0.0/8"]) == client
+    assert address_of(peer, [forwarded] if forwarded else [], ["10.0.0.0/8"]) == client
 
 
 def test_strangers_have_a_budget_and_members_have_none(database: Database, post: int) -> None:

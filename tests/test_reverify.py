@@ -11,7 +11,7 @@ import feedparser
 import pytest
 from click.testing import CliRunner
 from linkbacks import hints
-from linkbacks.claims import Rules, accept
+from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
@@ -19,6 +19,7 @@ from aggregator.cli import main
 from aggregator.model import Claim, Status
 from jobs import equipment
 from jobs.verify import Pace, Verification, forget_blocked
+from tests.builders import accept
 from tests.farm import Farm, Reply, farm
 from tests.world import World, feed_at
 

@@ -11,7 +11,7 @@ from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.model import Evidence, Status, Subscription
 from aggregator.standing import Standing
-from tests.builders import NOON, claim, entry, hours_ago, state, stored, subscribed
+from tests.builders import NOON, arrival, claim, entry, hours_ago, state, stored, subscribed
 
 
 def test_due_feeds_are_taken_once(database: Database) -> None:
@@ -43,15 +43,17 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.identity._STORIES, "entry_fingerprint"),
         (store.gone._MISSING, "entry_missing"),
         (store.mentions._PENDING, "linkback_to_verify"),
-        (store.mentions._FIND, "sqlite_autoindex_linkback"),
+        (store.mentions._KNOWN, "sqlite_autoindex_linkback"),
         (store.mentions._TO_RECHECK, "linkback_to_recheck"),
-        (store.feeds._MEMBERS, "feed_territory"),
+        (store.feeds._GROUNDS, "feed_territory"),
+        (store.entries._ADDRESSES, "alias_entry"),
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
     statement = (
         query.replace("?", "1")
         .replace(":key", "'k'")
+        .replace(":id", "1")
         .replace(":url", "'u'")
         .replace(":removed", "'r'")
         .replace(":withdrawn", "'w'")
@@ -282,7 +284,7 @@ def test_thoughts_are_numbered_in_order_of_time(database: Database) -> None:
     with store.transaction(database):
         for name, hours in (("later", 1), ("first", 3), ("rejected", 2)):
             made = claim(f"http://{name}.test/", "http://blog.test/1/", hours_ago(hours))
-            store.mentions.add(database, made, id, None, token=name)
+            store.mentions.add(database, [arrival(made, id, token=name)])
             known = store.mentions.find(database, made.source, id)
             assert known is not None
             status = Status.REJECTED if name == "rejected" else Status.PUBLISHED
@@ -299,8 +301,8 @@ def test_one_source_host_is_verified_one_at_a_time(database: Database) -> None:
     [id] = stored(database, feed, entry("1"))
     with store.transaction(database):
         for number in range(5):
-            store.mentions.add(database, claim(f"http://s.test/{number}", "x"), id, None, token=str(number))
-        store.mentions.add(database, claim("http://t.test/", "x"), id, None, token="t")
+            store.mentions.add(database, [arrival(claim(f"http://s.test/{number}", "x"), id, token=str(number))])
+        store.mentions.add(database, [arrival(claim("http://t.test/", "x"), id, token="t")])
 
     taken = store.mentions.take_pending(database, NOON, hours_ago(-1), 10, ())
 

@@ -69,7 +69,7 @@ def test_a_page_that_may_be_pinged_names_every_endpoint_once(here: Running) -> N
 
 
 def test_a_webmention_is_created_verified_and_updated(here: Running) -> None:
-    source = here.web.html(
+    source = here.member.html(
         "/wm", f'<title>First</title><p class="h-entry"><a class="u-in-reply-to" href="{here.post_url}">x</a></p>'
     )
 
@@ -79,7 +79,7 @@ def test_a_webmention_is_created_verified_and_updated(here: Running) -> None:
     eventually(lambda: status_at(answer.headers["Location"]) == "published")
     eventually(here.has("First", post_page(here)))
     assert "Reply:" in here.get(post_page(here)).text
-    here.web.html("/wm", "<title>Without</title>")
+    here.member.html("/wm", "<title>Without</title>")
     again = send(here, "webmention", source=source, target=here.post_url)
     assert (again.status_code, again.headers["Location"]) == (201, answer.headers["Location"])
     eventually(lambda: status_at(answer.headers["Location"]) == "retracted", seconds=30)
@@ -88,11 +88,11 @@ def test_a_webmention_is_created_verified_and_updated(here: Running) -> None:
 
 def test_a_trackback_is_verified_like_any_linkback(here: Running) -> None:
     title = "<title>Tracked</title>"
-    source = here.web.html("/tb", f'{title}<a href="{here.post_url}">x</a>')
+    source = here.member.html("/tb", f'{title}<a href="{here.post_url}">x</a>')
     id = post_page(here).split("/")[1].split("-")[0]
 
     good = send(here, f"trackback/{id}", url=source, title="Not from the page", blog_name="X")
-    spam = send(here, f"trackback/{id}", url=here.web.html("/spam", "<title>Spam</title>no link"), title="Buy")
+    spam = send(here, f"trackback/{id}", url=here.member.html("/spam", "<title>Spam</title>no link"), title="Buy")
 
     assert good.headers["Content-Type"] == "text/xml; charset=utf-8"
     assert "<error>0</error>" in good.text
@@ -189,7 +189,7 @@ def test_a_blog_says_that_it_changed_in_every_form(here: Running) -> None:
 
 
 def test_a23_a_hundred_identical_pings_are_one_row_and_one_fetch(here: Running) -> None:
-    source = here.web.html("/flood", f'<title>Flood</title><a href="{here.post_url}">x</a>')
+    source = here.member.html("/flood", f'<title>Flood</title><a href="{here.post_url}">x</a>')
 
     def ping(_: int) -> str:
         try:
@@ -202,15 +202,15 @@ def test_a23_a_hundred_identical_pings_are_one_row_and_one_fetch(here: Running) 
 
     assert answers.count("48") == 99
     eventually(here.has("Flood", post_page(here)))
-    assert len([seen for seen in here.web.seen if seen.path == "/flood"]) == 1
+    assert len([seen for seen in here.member.seen if seen.path == "/flood"]) == 1
 
 
 def test_a2_answers_say_nothing_about_the_source(here: Running, web: Farm) -> None:
-    here.web.routes["/broken"] = Reply(b"", 500)
+    here.member.routes["/broken"] = Reply(b"", 500)
     sources = [
         f"{here.web.url}/broken",
         f"{here.web.url}/nothing-here",
-        here.web.html("/no-link", "<p>no link</p>"),
+        here.member.html("/no-link", "<p>no link</p>"),
         "http://127.0.0.1:9/closed",
         "http://127.0.0.1:22/ssh",
         "http://10.0.0.1/private",
@@ -229,7 +229,7 @@ def test_a2_answers_say_nothing_about_the_source(here: Running, web: Farm) -> No
 
 
 def test_a_blogger_tests_a_ping_step_by_step(here: Running) -> None:
-    source = here.web.html("/tested", f'<title>Tested</title><a href="{here.url}{post_page(here)}">x</a>')
+    source = here.member.html("/tested", f'<title>Tested</title><a href="{here.url}{post_page(here)}">x</a>')
 
     good = send(here, "test-ping", source=source, target=f"{here.url}{post_page(here)}").text
     again = send(here, "test-ping", source=source, target=f"{here.url}{post_page(here)}").text
@@ -265,9 +265,9 @@ def test_a_blog_like_wordpress_publishes_edits_and_unlinks(tmp_path: Path, web: 
             free.wait(10)
             return Reply(pages[seen.path].encode(), headers={"Content-Type": "text/html; charset=UTF-8"})
 
-        web.routes["/hello"] = serve
+        planet.member.routes["/hello"] = serve
         endpoint = requests.head(target, timeout=2).headers["X-Pingback"]
-        body = xmlrpc.client.dumps((f"{web.url}/hello", target), "pingback.ping")
+        body = xmlrpc.client.dumps((f"{planet.member.url}/hello", target), "pingback.ping")
         first = requests.post(endpoint, data=body.encode(), headers={"Content-Type": "text/xml"}, timeout=3)
         free.set()
         again = requests.post(endpoint, data=body.encode(), headers={"Content-Type": "text/xml"}, timeout=3)
@@ -277,7 +277,7 @@ def test_a_blog_like_wordpress_publishes_edits_and_unlinks(tmp_path: Path, web: 
         eventually(planet.has("Hello", post_page(planet)), seconds=40)
         pages["/hello"] = "<title>Hello</title><p>I have nothing to say.</p>"
         told = xmlrpc.client.dumps(
-            ("Clinic &amp; Code", f"{web.url}/", f"{web.url}/feed/"), "weblogUpdates.extendedPing"
+            ("Clinic &amp; Code", f"{planet.member.url}/", f"{planet.member.url}/feed/"), "weblogUpdates.extendedPing"
         )
         requests.post(endpoint, data=told.encode(), headers={"Content-Type": "text/xml"}, timeout=3)
         eventually(lambda: "Hello" not in planet.get(post_page(planet)).text, seconds=40)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from linkbacks.claims import Rules, accept, with_blocks
+from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
@@ -20,7 +20,7 @@ from jobs.poll import Sweep
 from jobs.publish import Publisher
 from jobs.recheck import recheck
 from jobs.verify import Verification
-from tests.builders import NOON, claim, rss
+from tests.builders import NOON, accept, claim, rss
 from tests.farm import Farm, Reply
 
 
@@ -53,7 +53,7 @@ class World:
     def ping(self, source: str, target: str) -> Accepted | Refusal:
         made: Claim = claim(source, target, self.now)
         with store.transaction(self.database):
-            return accept(self.database, made, with_blocks(self.database, Rules(self.planet.masthead.url)))
+            return accept(self.database, made, Rules(self.planet.masthead.url))
 
     def verify(self) -> int:
         policy = equipment.policy_for(self.planet)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
+import uvloop
+from linkbacks import calls
 from linkbacks.claims import Rules
 
 from aggregator import store
@@ -19,17 +21,19 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App
-from aggregator.serve.asgi import Receive, Scope, Send
 from aggregator.serve.events import Events
+from aggregator.serve.exchange import Exchange, Request
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
+from aggregator.serve.wire import Server
 from aggregator.site import Renderer
 from jobs.equipment import renderer_for
 
 log = logging.getLogger("planet.serve")
 
 LOOK_EVERY = 0.25
-HEADER_MILLISECONDS = 5_000
+MOST_FILES = 4_096
+FILES_OF_OURS = 200
 
 
 def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
@@ -39,35 +43,37 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
     """
     check_port(host, port)
     store.open_store(config.current.data).close()
-    asyncio.run(_serve(config, host, port, clock))
+    gc.freeze()  # what is there now stays: to look through it again and again would hold up answers for 20 ms
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config, host, port, clock))
 
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
     half = _WebHalf(config, clock)
-    server = Server(
-        half.app,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
-        log_enabled=False,
-    )
+    server = Server(half.app, clock, calls.LONGEST_BODY, _most_connections())
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         half.let_go()
-        server.stop()  # type: ignore[no-untyped-call]
+        server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     log.info("serving %s on http://%s:%d/", config.current.masthead.title, host, port)
     try:
-        await server.serve()
+        await server.serve(host, port)
     finally:
         half.close()
         log.info("stopped")
+
+
+def _most_connections() -> int:
+    """As many as the system lets one process have, less some for files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most - FILES_OF_OURS
 
 
 class _WebHalf:
@@ -89,9 +95,9 @@ class _WebHalf:
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def app(self, request: Request, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         """Answer one request with the configuration in effect."""
-        await self._app(scope, receive, send)
+        return self._app(request, exchange)
 
     def let_go(self) -> None:
         """Let open pages go: a server that stops waits for its answers to end."""

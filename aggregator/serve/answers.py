@@ -10,8 +10,7 @@ from aggregator.serve.pages import Page
 def as_response(page: Page, status: int) -> Response:
     """Return a page that is not to be kept."""
     response = Response(page.body, status_code=status)
-    for name, value in page.headers:
-        response.headers[name.decode()] = value.decode()
+    response.headers.update(dict(page.headers))
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -1,15 +1,16 @@
-"""The ASGI application: published pages from memory before any routing, Starlette for the rest."""
+"""The application: published pages from memory and pings before any routing, Starlette for the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from typing import Any
 from urllib.parse import urlsplit
 
 from linkbacks import calls, endpoint, trackback, weblogs, webmention
@@ -24,9 +25,11 @@ from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import health, ping_test
 from aggregator.serve.answers import as_response, unavailable
-from aggregator.serve.asgi import Receive, Scope, Send
 from aggregator.serve.client import address_of
+from aggregator.serve.crossing import carry
 from aggregator.serve.events import Events
+from aggregator.serve.exchange import Exchange
+from aggregator.serve.exchange import Request as Incoming
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.newsletter import SigningUp
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
@@ -36,12 +39,13 @@ from aggregator.urls import canonical, is_under
 
 log = logging.getLogger("planet.serve")
 
-BODY_SECONDS = 5
+_XML = [("content-type", calls.CONTENT_TYPE)]
+_CODED = "Send it without a Content-Encoding.\n"
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
 # Longer than all retries of a verification together.
 REVEAL_AFTER = timedelta(hours=2)
-_SAFETY = {name.decode(): value.decode() for name, value in SAFETY}
+_SAFETY = dict(SAFETY)
 _NO_STORE = {**_SAFETY, "Cache-Control": "no-store"}
 _NO_SUCH_PAGE = (
     "There is no such page",
@@ -119,38 +123,31 @@ class App:
             Route("/newsletter/leave/{token}", forms.leave, methods=["GET", "POST"]),
         ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
+    def __call__(self, request: Incoming, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answer one request: a page at once, anything else when it is ready."""
         # Behind a proxy that doesn't strip it, paths begin with the path of the planet's address.
-        path: str = scope["path"]
+        path = request.path
         if self._root != "/" and path.startswith(self._root):
             path = path[len(self._root) - 1 :]
-            scope = {**scope, "path": path, "raw_path": path.encode()}
-        if scope["method"] in ("GET", "HEAD"):
+        if request.method in ("GET", "HEAD"):
             page = self._pages.find(path[1:])
             if page is not None:
-                await _send_page(page, 200, scope, send)
-                return
+                _send_page(page, request, exchange)
+                return None
             if path == "/events":
-                await self._events.answer(scope, receive, send)
-                return
-        elif path == "/xmlrpc" and scope["method"] == "POST":  # a flood of pings meets as little as it can
-            await self._xmlrpc(scope, receive, send)
-            return
-        await self._routes(scope, receive, send)
+                return carry(self._events.answer, request, path, exchange)
+        elif path == "/xmlrpc" and request.method == "POST":  # a flood of pings meets as little as it can
+            return self._xmlrpc(request, exchange)
+        return carry(self._routes, request, path, exchange)
 
-    async def _xmlrpc(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(scope, receive)
-        if isinstance(body, Response):
-            await body(scope, receive, send)
+    async def _xmlrpc(self, request: Incoming, exchange: Exchange) -> None:
+        if not _is_plain(request.header(b"content-encoding")):
+            exchange.answer(415, [("content-type", "text/plain; charset=utf-8")], _CODED.encode())
             return
-        client = address_of(scope, self._proxies)
-        answer = await endpoint.respond(body, self._intake, self._url, self._clock(), client)
-        headers = [(b"content-type", calls.CONTENT_TYPE), (b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        forwarded = request.all_of(b"x-forwarded-for") if self._proxies else ()
+        client = address_of(request.client, forwarded, self._proxies)
+        answer = await endpoint.respond(request.body, self._intake, self._url, self._clock(), client)
+        exchange.answer(200, _XML, answer)
 
     async def _weblog_ping(self, request: Request) -> Response:
         """Answer weblogUpdates in its REST form: /xmlrpc?name=…&url=…."""
@@ -165,7 +162,7 @@ class App:
     async def _trackback(self, request: Request) -> Response:
         if request.method != "POST":
             return _trackback_answer(trackback.failure("This is a TrackBack endpoint; it takes POST requests only."))
-        body = await _body(request.scope, request.receive)
+        body = await _body(request)
         if isinstance(body, Response):
             return body
         target = f"{self._url}posts/{request.path_params['id']}/"
@@ -184,7 +181,7 @@ class App:
             return as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
             return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
-        body = await _body(request.scope, request.receive)
+        body = await _body(request)
         if isinstance(body, Response):
             return body
         claim = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -199,7 +196,7 @@ class App:
         if request.method != "POST":
             form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
             return as_response(page_of("test-ping.html", form), 200)
-        body = await _body(request.scope, request.receive)
+        body = await _body(request)
         if isinstance(body, Response):
             return body
         sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
@@ -234,7 +231,8 @@ class App:
         return PlainTextResponse(f"{reply.text}\n", reply.status, {**headers, **_NO_STORE})
 
     def _client(self, request: Request) -> str:
-        return address_of(request.scope, self._proxies)
+        peer = request.client.host if request.client else ""
+        return address_of(peer, request.headers.getlist("x-forwarded-for"), self._proxies)
 
     async def _mention(self, request: Request) -> Response:
         try:
@@ -282,9 +280,7 @@ class App:
             return RedirectResponse(f"{self._root}{whole}", status_code=302)
         if page is not None and request.method in ("GET", "HEAD"):
             # A sender may ask with HEAD and not follow: the redirect of a permalink names the endpoints, too.
-            endpoints = {
-                name.decode(): value.decode() for name, value in self._pages.endpoints_of(f"{path}/index.html")
-            }
+            endpoints = dict(self._pages.endpoints_of(f"{path}/index.html"))
             return RedirectResponse(f"{self._root}{path}/", status_code=301, headers=endpoints)
         if page is not None:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
@@ -350,21 +346,15 @@ class App:
         return mention
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes | Response:
-    """Read a body, at most a little more than a call may hold; or say why it is not read."""
-    if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in scope["headers"]):
-        return PlainTextResponse("Send it without a Content-Encoding.\n", 415, dict(_NO_STORE))
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            is_more = True
-            while is_more and len(body) <= calls.LONGEST_BODY:
-                message = await receive()  # without a body when the client has hung up
-                body += message.get("body", b"")
-                is_more = message.get("more_body", False)
-    except TimeoutError:
-        return Response(status_code=408, headers={"Connection": "close"})
-    return body[: calls.LONGEST_BODY + 1]
+async def _body(request: Request) -> bytes | Response:
+    """Return a body, at most a little more than a call may hold; or say why it is not read."""
+    if not _is_plain(request.headers.get("content-encoding", "")):
+        return PlainTextResponse(_CODED, 415, dict(_NO_STORE))
+    return await request.body()
+
+
+def _is_plain(coding: str) -> bool:
+    return coding.lower() in ("", "identity")
 
 
 def _only_post(text: str, allow: str = "POST") -> Response:
@@ -379,32 +369,22 @@ def _trackback_answer(xml: str) -> Response:
     return Response(xml.encode("utf-8", "replace"), headers={"Content-Type": trackback.CONTENT_TYPE, **_NO_STORE})
 
 
-async def _send_page(page: Page, status: int, scope: Scope, send: Send) -> None:
-    accepts, known = b"", b""
-    for name, value in scope["headers"]:
-        if name == b"accept-encoding":
-            accepts = value
-        elif name == b"if-none-match":
-            known = value
-    squeezed = bool(page.compressed) and _takes_gzip(accepts)
+def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:
+    squeezed = bool(page.compressed) and _takes_gzip(request.header(b"accept-encoding"))
+    known = request.header(b"if-none-match")
     if known and page.is_known_to(known):
-        unchanged = page.unchanged_compressed_headers if squeezed else page.unchanged_headers
-        await send({"type": "http.response.start", "status": 304, "headers": unchanged})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    if squeezed:
-        body, headers = page.compressed, page.compressed_headers
+        exchange.answer(304, page.unchanged_compressed_headers if squeezed else page.unchanged_headers)
+    elif squeezed:
+        exchange.answer(200, page.compressed_headers, page.compressed)
     else:
-        body, headers = page.body, page.headers
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        exchange.answer(200, page.headers, page.body)
 
 
-def _takes_gzip(accept_encoding: bytes) -> bool:
-    if b"gzip" not in accept_encoding:
+def _takes_gzip(accept_encoding: str) -> bool:
+    if "gzip" not in accept_encoding:
         return False
-    for offer in accept_encoding.lower().replace(b" ", b"").split(b","):
-        coding, _, weight = offer.partition(b";q=")
-        if coding == b"gzip":
-            return not weight or weight.strip(b"0.") != b""
+    for offer in accept_encoding.lower().replace(" ", "").split(","):
+        coding, _, weight = offer.partition(";q=")
+        if coding == "gzip":
+            return not weight or weight.strip("0.") != ""
     return False

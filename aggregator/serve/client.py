@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Any
 
 
-def address_of(scope: Mapping[str, Any], proxies: Collection[str]) -> str:
+def address_of(peer: str, forwarded: Iterable[str], proxies: Collection[str]) -> str:
     """Return the address of the client, or "" when it has none.
 
-    X-Forwarded-For is believed from the operator's own proxies only, from the right, up to the first address that
-    is none of theirs (attack A30).
+    `forwarded` are the values of X-Forwarded-For: believed from the operator's own proxies only, from the right, up to
+    the first address that is none of theirs (attack A30).
     """
-    peer = _address((scope.get("client") or ("",))[0])
+    peer = _address(peer)
     if not proxies:
         return peer
     networks = [ipaddress.ip_network(proxy) for proxy in proxies]
@@ -25,8 +24,7 @@ def address_of(scope: Mapping[str, Any], proxies: Collection[str]) -> str:
 
     if not peer or not is_proxy(peer):
         return peer
-    claimed = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
-    for text in reversed(claimed.split(",")):
+    for text in reversed(",".join(forwarded).split(",")):
         address = _address(text)
         if not address:
             break

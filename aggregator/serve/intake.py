@@ -1,26 +1,26 @@
-"""Pings into the store: one durable commit for all that arrived while the last one was made."""
+"""Pings into the store: one durable commit for all that have arrived."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
 import logging
-import queue
-import threading
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from linkbacks import claims, hints
 from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Decision, Refusal
+from linkbacks.register import Register
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.budget import Allowance, Budget
-from aggregator.errors import PlanetError, StoreFailed
+from aggregator.errors import PlanetError, StoreBusy, StoreFailed
 from aggregator.logs import counted
 from aggregator.model import Claim
 
@@ -28,27 +28,26 @@ log = logging.getLogger("planet.intake")
 
 MOST_AT_ONCE = 500
 MOST_LINES = 5
-# After a rest or a commit, pings are gathered for so long: in a flood, many more share the next commit.
-GATHER_FOR = 0.001
 # WordPress hangs up after three seconds, and a ping may have to wait for the batch before its own.
 WAIT_FOR_LOCK = 1.0
+# A commit that takes longer is one of a disk that must not hold up readers.
+SLOW = 0.05
 # How many strangers' links one client may have stored: a blog that pings all links of a long post is well within.
 OF_A_CLIENT = Allowance(burst=100, every=timedelta(seconds=2))
 # So many verifications may wait; beyond that, members' pings are stored and strangers' are not.
 MOST_WAITING = 100_000
 COUNT_EVERY = timedelta(seconds=10)
 
-T = TypeVar("T")
-# What is done in the intake's thread, inside its transaction.
-_Deed = Callable[[Database, Rules], Any]
+# A claim to be taken, or something else to be done inside the transaction.
+_Deed = Claim | Callable[[Database], Any]
 _Waiting = tuple[_Deed, "asyncio.Future[Any]"]
 
 
 class Intake:
-    """A thread that stores pings; whoever waits for one is answered after its commit, never before.
+    """Stores pings; whoever waits for one is answered after its commit, never before.
 
-    What arrives meanwhile is gathered in the event loop, and handed over in one piece: to wake the thread for each
-    ping would cost more than to store it.
+    What has arrived is stored in one piece, in the event loop itself: to hand it to a thread and back would cost more
+    than to store it. A thread does it in the loop's stead when somebody else is writing, or the disk is slow.
     """
 
     def __init__(
@@ -58,29 +57,28 @@ class Intake:
         self._rules = rules
         self._is_exempt = is_exempt
         self._budget = Budget(OF_A_CLIENT)
-        self._arrived: list[_Waiting] = []  # the event loop's, and so is whether the thread rests
-        self._is_resting = True
-        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
-        self._database: Database | None = None
+        self._arrived: list[_Waiting] = []
+        self._is_busy = False  # a batch is being gathered or stored
+        self._is_slow = True  # until the database is open
+        self._desk: _Desk | None = None
         self._decided: list[tuple[Claim, Decision]] = []
         self._counted_at: datetime | None = None
         self._waiting = 0
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
-        self._thread.start()
+        self._aside = ThreadPoolExecutor(1, "intake")
 
     async def accept(self, claim: Claim) -> Decision:
         """Store a claim durably, or say why it is refused.
 
         Raises: StoreFailed; then nothing was stored.
         """
-        return await self._done(lambda database, rules: self._accepted(database, claim, rules))
+        return cast(Decision, await self._done(claim))
 
     async def notice(self, urls: Collection[str], now: datetime) -> bool:
         """Act on the hint that blogs have changed; tell whether any of them is known.
 
         Raises: StoreFailed.
         """
-        is_known = await self._done(lambda database, _rules: hints.take(database, urls, now))
+        is_known = bool(await self._done(lambda database: hints.take(database, urls, now)))
         log.log(logging.INFO if is_known else logging.DEBUG, "a blog says that it changed: %s", " ".join(urls)[:500])
         return is_known
 
@@ -89,32 +87,75 @@ class Intake:
 
         Raises: StoreFailed.
         """
-        return await self._done(lambda database, rules: claims.sources(database, target, rules.planet_url))
+        planet_url = self._rules().planet_url
+        found = await self._done(lambda database: claims.sources(database, target, planet_url))
+        return cast(list[str] | Refusal, found)
 
     def close(self) -> None:
-        """Store what has arrived, and end."""
-        if self._arrived:
-            self._queue.put(self._arrived)
-        self._queue.put(None)
-        self._thread.join()
+        """End; what a thread is storing is stored first."""
+        self._aside.shutdown()
+        if self._desk is not None:
+            self._desk.close()
 
-    async def _done(self, deed: Callable[[Database, Rules], T]) -> T:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+    # -- one batch after the other -------------------------------------------------------------------
+
+    async def _done(self, deed: _Deed) -> Any:
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._gather, 0)
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._arrived.append((deed, future))
-        if self._is_resting:
-            self._is_resting = False
-            loop.call_later(GATHER_FOR, self._hand_over)
         return await future
 
-    def _hand_over(self) -> None:
+    def _gather(self, seen: int) -> None:
+        """Store what has arrived, as soon as a turn of the loop brings nothing more."""
+        if seen < len(self._arrived) < MOST_AT_ONCE:
+            self._loop.call_soon(self._gather, len(self._arrived))
+            return
         batch, self._arrived = self._arrived[:MOST_AT_ONCE], self._arrived[MOST_AT_ONCE:]
-        self._queue.put(batch)
+        deeds = [deed for deed, _ in batch]
+        began = self._loop.time()
+        done = StoreBusy(str(self._data), "") if self._is_slow else self._do(deeds, 0)
+        if isinstance(done, StoreBusy):
+            future = self._loop.run_in_executor(self._aside, self._do, deeds, WAIT_FOR_LOCK)
+            future.add_done_callback(lambda future: self._settle(batch, future.result(), began))
+        else:
+            self._settle(batch, done, began)
 
-    def _accepted(self, database: Database, claim: Claim, rules: Rules) -> Decision:
-        decision = claims.accept(database, claim, rules, self._may_send)
-        self._decided.append((claim, decision))
-        return decision
+    def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError, began: float) -> None:
+        self._is_slow = self._loop.time() - began > SLOW
+        _tell([future for _, future in batch], done)
+        if isinstance(done, PlanetError):
+            log.error("not stored, and not acknowledged: %s: %s", counted(len(batch), "ping"), done)
+        else:
+            _tell_operator(self._decided)
+        self._is_busy = bool(self._arrived)
+        if self._arrived:
+            self._loop.call_soon(self._gather, 0)
+
+    # -- inside the transaction ----------------------------------------------------------------------
+
+    def _do(self, deeds: list[_Deed], patience: float) -> list[Any] | PlanetError:
+        """Do everything or nothing; wait for whoever else is writing as long as there is patience."""
+        try:
+            if self._desk is None:
+                self._desk = _Desk(self._data)
+            store.set_patience(self._desk.database, patience)
+            with store.transaction(self._desk.database):
+                return self._all_done(self._desk, deeds)
+        except PlanetError as error:
+            return error
+        except Exception:
+            log.exception("this is a fault of the planet itself")
+            return StoreFailed(str(self._data), "a fault of the planet itself")
+
+    def _all_done(self, desk: _Desk, deeds: list[_Deed]) -> list[Any]:
+        sent = [deed for deed in deeds if isinstance(deed, Claim)]
+        decisions = claims.accept(desk.database, sent, self._rules(), desk.register, self._may_send)
+        self._decided = list(zip(sent, decisions, strict=True))
+        made = iter(decisions)
+        return [next(made) if isinstance(deed, Claim) else deed(desk.database) for deed in deeds]
 
     def _may_send(self, claim: Claim) -> bool:
         """Tell whether a stranger's claim is stored: the queue has room, and its client has not sent too many."""
@@ -123,39 +164,22 @@ class Intake:
         return not claim.client or self._is_exempt(claim.client) or self._budget.take(claim.client, claim.received_at)
 
     def _is_full(self, now: datetime) -> bool:
-        assert self._database is not None
+        assert self._desk is not None
         if self._counted_at is None or now - self._counted_at > COUNT_EVERY:
             self._counted_at = now
-            self._waiting = store.mentions.counts_pending(self._database, MOST_WAITING)
+            self._waiting = store.mentions.counts_pending(self._desk.database, MOST_WAITING)
         return self._waiting >= MOST_WAITING
 
-    def _run(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            self._decided.clear()
-            done = self._do([deed for deed, _ in batch])
-            batch[0][1].get_loop().call_soon_threadsafe(self._settle, batch, done)
-            if not isinstance(done, PlanetError):
-                _tell_operator(self._decided)
 
-    def _do(self, deeds: list[_Deed]) -> list[Any] | PlanetError:
-        try:
-            if self._database is None:
-                self._database = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
-            with store.transaction(self._database):
-                rules = claims.with_blocks(self._database, self._rules())
-                return [deed(self._database, rules) for deed in deeds]
-        except PlanetError as error:
-            log.error("not stored, and not acknowledged: %s: %s", counted(len(deeds), "ping"), error)
-            return error
-        except Exception:
-            log.exception("%d pings were not stored: this is a fault of the planet itself", len(deeds))
-            return StoreFailed(str(self._data), "a fault of the planet itself")
+class _Desk:
+    """The database, open for durable commits, and what is known of it."""
 
-    def _settle(self, batch: list[_Waiting], done: list[Any] | PlanetError) -> None:
-        _tell([future for _, future in batch], done)
-        self._is_resting = not self._arrived
-        if self._arrived:
-            asyncio.get_running_loop().call_later(GATHER_FOR, self._hand_over)
+    def __init__(self, data: Path) -> None:
+        self.database = store.open_store(data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
+        self.register = Register(self.database)
+
+    def close(self) -> None:
+        self.database.close()
 
 
 @lru_cache(1_024)

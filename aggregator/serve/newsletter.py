@@ -20,7 +20,6 @@ from aggregator import store
 from aggregator.budget import Allowance, Budget
 from aggregator.errors import PlanetError
 from aggregator.serve.answers import as_response, unavailable
-from aggregator.serve.asgi import Receive, Scope
 from aggregator.serve.pages import Page, page_of
 from aggregator.site import Renderer
 from aggregator.store.newsletter import Reader
@@ -33,7 +32,7 @@ _ADDRESS = re.compile(r"[!-;=?A-~]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A
 OF_A_CLIENT = Allowance(burst=5, every=timedelta(minutes=10))
 _LATER = "Please come again in a while: too many addresses have come from yours."
 
-ReadBody = Callable[[Scope, Receive], Awaitable[bytes | Response]]
+ReadBody = Callable[[Request], Awaitable[bytes | Response]]
 
 
 class SigningUp:
@@ -61,7 +60,7 @@ class SigningUp:
         """Show the form, or take an address: whatever it is, the answer is one."""
         if request.method != "POST":
             return self._form(200)
-        body = await self._read_body(request.scope, request.receive)
+        body = await self._read_body(request)
         if isinstance(body, Response):
             return body
         address = _tidy(parse_qs(body.decode("utf-8", "replace")).get("address", [""])[0])

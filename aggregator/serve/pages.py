@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregator.serve.exchange import Headers
 from aggregator.site import folder
-
-Headers = list[tuple[bytes, bytes]]
 
 MOST_BYTES = 64_000_000
 SMALLEST_TO_COMPRESS = 600
@@ -22,29 +21,29 @@ _LISTS = ("conversations/index.html",)
 _FROZEN = ("static/", "faces/")
 _NAME = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
 _TYPES = {
-    ".html": b"text/html; charset=utf-8",
-    ".atom": b"application/atom+xml; charset=utf-8",
-    ".xml": b"text/xml; charset=utf-8",
-    ".rss": b"application/rss+xml; charset=utf-8",
-    ".rdf": b"application/rdf+xml; charset=utf-8",
-    ".css": b"text/css; charset=utf-8",
-    ".js": b"text/javascript; charset=utf-8",
-    ".webp": b"image/webp",
-    ".svg": b"image/svg+xml",
-    ".json": b"application/json; charset=utf-8",
-    ".txt": b"text/plain; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".atom": "application/atom+xml; charset=utf-8",
+    ".xml": "text/xml; charset=utf-8",
+    ".rss": "application/rss+xml; charset=utf-8",
+    ".rdf": "application/rdf+xml; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+    ".json": "application/json; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
 }
 
-_UNKNOWN = b"application/octet-stream"
+_UNKNOWN = "application/octet-stream"
 
 SAFETY: Headers = [
     (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src http: https: data:; media-src http: https:; script-src 'self';"
-        b" connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; img-src http: https: data:; media-src http: https:; script-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "strict-origin-when-cross-origin"),
 ]
 
 
@@ -54,51 +53,51 @@ class Page:
 
     body: bytes
     compressed: bytes
-    etag: bytes
+    etag: str
     headers: Headers
     compressed_headers: Headers
     unchanged_headers: Headers
     unchanged_compressed_headers: Headers
 
-    def is_known_to(self, if_none_match: bytes) -> bool:
+    def is_known_to(self, if_none_match: str) -> bool:
         """Tell whether a client that sends this If-None-Match has the page already (RFC 9110, 13.1.2)."""
-        known = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
-        return b"*" in known or self.etag in known or _compressed_tag(self.etag) in known
+        known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        return "*" in known or self.etag in known or _compressed_tag(self.etag) in known
 
 
-def page_of(name: str, body: bytes, *, extra: Headers | None = None, is_frozen: bool = False) -> Page:
+def page_of(name: str, body: bytes, *, extra: Headers = (), is_frozen: bool = False) -> Page:
     """Make a page of a file's content."""
     compressed = gzip.compress(body, 6, mtime=0) if len(body) >= SMALLEST_TO_COMPRESS else b""
     if len(compressed) >= len(body):
         compressed = b""
-    etag = b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
-    caching = b"public, max-age=31536000, immutable" if is_frozen else b"public, max-age=0, must-revalidate"
-    always: Headers = [(b"cache-control", caching), (b"vary", b"accept-encoding"), *SAFETY, *(extra or [])]
-    kind = b"application/feed+json" if name.endswith("feed.json") else _TYPES.get(Path(name).suffix, _UNKNOWN)
-    described: Headers = [(b"content-type", kind), *always]
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    caching = "public, max-age=31536000, immutable" if is_frozen else "public, max-age=0, must-revalidate"
+    always: Headers = [("cache-control", caching), ("vary", "accept-encoding"), *SAFETY, *extra]
+    kind = "application/feed+json" if name.endswith("feed.json") else _TYPES.get(Path(name).suffix, _UNKNOWN)
+    described: Headers = [("content-type", kind), *always]
     return Page(
         body=body,
         compressed=compressed,
         etag=etag,
-        headers=[*described, (b"etag", etag), (b"content-length", b"%d" % len(body))],
+        headers=[*described, ("etag", etag), ("content-length", str(len(body)))],
         compressed_headers=[
             *described,
-            (b"content-encoding", b"gzip"),
-            (b"etag", _compressed_tag(etag)),
-            (b"content-length", b"%d" % len(compressed)),
+            ("content-encoding", "gzip"),
+            ("etag", _compressed_tag(etag)),
+            ("content-length", str(len(compressed))),
         ],
-        unchanged_headers=[(b"etag", etag), *always],
-        unchanged_compressed_headers=[(b"etag", _compressed_tag(etag)), *always],
+        unchanged_headers=[("etag", etag), *always],
+        unchanged_compressed_headers=[("etag", _compressed_tag(etag)), *always],
     )
 
 
 def endpoint_headers(planet_url: str, accepts: Collection[str]) -> Headers:
     """Return the headers by which a page that may be pinged names the endpoints."""
-    headers: Headers = []
+    headers = []
     if "pingback" in accepts:
-        headers.append((b"x-pingback", f"{planet_url}xmlrpc".encode("ascii")))
+        headers.append(("x-pingback", f"{planet_url}xmlrpc"))
     if "webmention" in accepts:
-        headers.append((b"link", f'<{planet_url}webmention>; rel="webmention"'.encode("ascii")))
+        headers.append(("link", f'<{planet_url}webmention>; rel="webmention"'))
     return headers
 
 
@@ -131,7 +130,7 @@ class Pages:
     def endpoints_of(self, name: str) -> Headers:
         """Return the headers that name the endpoints, for a page that may be pinged."""
         may_be_pinged = name.startswith(_PINGABLE) and name.endswith("/index.html") and name not in _LISTS
-        return self._endpoints if may_be_pinged else []
+        return self._endpoints if may_be_pinged else ()
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget files that have changed."""
@@ -157,5 +156,5 @@ def _weight(page: Page) -> int:
     return len(page.body) + len(page.compressed) + 1_000
 
 
-def _compressed_tag(etag: bytes) -> bytes:
-    return etag[:-1] + b'-gz"'
+def _compressed_tag(etag: str) -> str:
+    return f'{etag[:-1]}-gz"'

@@ -6,8 +6,6 @@ of the link is told by the status page, as to everybody (research, attack A2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from linkbacks.decisions import Accepted, Decision
 from linkbacks.pingback import fault_of
 
@@ -28,7 +26,7 @@ def steps(planet_url: str, target: str, page: Page | None, decision: Decision) -
 def _discovered(planet_url: str, target: str, page: Page | None) -> Step:
     name = "Discovery: what your blog finds on the page that you link to"
     if page is not None:
-        found = discovery.endpoints(page.body, "", _headers(page), web_url(target), MAX_BYTES)
+        found = discovery.endpoints(page.body, "", dict(page.headers), web_url(target), MAX_BYTES)
         if found:
             words = "The page names these endpoints; your blog takes the first kind that it speaks."
             return Step(name, words, True, tuple(_line(endpoint) for endpoint in found))
@@ -61,10 +59,6 @@ def _verified(decision: Decision, planet_url: str) -> Step:
         words = "It has been verified, or is being verified; the status page was named to whoever sent it first."
         return Step(name, words, True)
     return Step(name, "It came to nothing: the ping was not taken.", False)
-
-
-def _headers(page: Page) -> Mapping[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in page.headers}
 
 
 def _line(endpoint: Endpoint) -> str:

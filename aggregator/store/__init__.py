@@ -27,7 +27,7 @@ from aggregator.store import (
     topics,
     voices,
 )
-from aggregator.store.connection import FILE_NAME, named_errors, open_store, transaction
+from aggregator.store.connection import FILE_NAME, data_version, named_errors, open_store, set_patience, transaction
 
 __all__ = [
     "FILE_NAME",
@@ -37,6 +37,7 @@ __all__ = [
     "chapters",
     "comments",
     "conversations",
+    "data_version",
     "entries",
     "faces",
     "feeds",
@@ -55,6 +56,7 @@ __all__ = [
     "polls",
     "pulse",
     "search",
+    "set_patience",
     "stale",
     "topics",
     "transaction",

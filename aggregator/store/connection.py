@@ -11,7 +11,7 @@ from typing import Literal
 
 from sqlite_utils import Database
 
-from aggregator.errors import StoreFailed
+from aggregator.errors import StoreBusy, StoreFailed
 from aggregator.store.schema import migrations
 
 WAIT_FOR_LOCK = 10.0
@@ -73,14 +73,30 @@ def named_errors(path: Path = Path(FILE_NAME)) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise StoreFailed(str(path), _in_words(str(error))) from error
+        is_busy = "locked" in str(error) or "busy" in str(error)
+        raise (StoreBusy if is_busy else StoreFailed)(str(path), _in_words(str(error))) from error
     except (sqlite3.DatabaseError, OSError) as error:
         raise StoreFailed(str(path), str(error)) from error
 
 
+def set_patience(database: Database, seconds: float) -> None:
+    """Set how long a transaction waits for another process that is writing, before it raises StoreBusy."""
+    with named_errors():
+        database.execute(f"PRAGMA busy_timeout = {int(seconds * 1_000)}")
+
+
+def data_version(database: Database) -> int:
+    """Return a number that changes when another connection has changed the database."""
+    return int(database.execute("PRAGMA data_version").fetchone()[0])
+
+
 def to_text(instant: datetime | None) -> str | None:
     """Write an instant as it is stored: ISO 8601 in UTC, of one width, so that text order is time order."""
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z" if instant else None
+    if instant is None:
+        return None
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return f"{instant.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def an_instant(text: str) -> datetime:

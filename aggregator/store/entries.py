@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -239,6 +240,26 @@ SELECT min(id) FROM (
     WHERE entry.guid = :url AND feed.removed_at IS NULL AND entry.hidden NOT IN (:removed, :withdrawn, :expired)
     UNION ALL SELECT entry_id FROM alias JOIN feed ON feed.id = alias.feed_id
     WHERE alias.url_key = :key AND feed.removed_at IS NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A post as claims see it: with all addresses that it has, as compared."""
+
+    id: int
+    addresses: frozenset[str]
+
+
+def as_target(database: Database, id: int) -> Target:
+    """Return a stored post as claims see it."""
+    rows = database.execute(_ADDRESSES, {"id": id}).fetchall()
+    return Target(id, frozenset(canonical(address) for (address,) in rows))
+
+
+_ADDRESSES = """
+SELECT url FROM entry WHERE id = :id OR story_of = :id UNION SELECT guid FROM entry WHERE id = :id OR story_of = :id
+UNION SELECT 'http:' || url_key FROM alias WHERE entry_id = :id AND url_key <> ''
 """
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -14,7 +14,7 @@ from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, 
 from aggregator.standing import Standing
 from aggregator.store import conversations, stale
 from aggregator.store.connection import to_instant, to_text, transaction
-from aggregator.urls import canonical, host_of
+from aggregator.urls import Address, canonical, host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +26,72 @@ class Known:
     status: Status
 
 
+class Arrival(NamedTuple):  # a flood makes many of them
+    """A claim that is new: its source, the post, the member that it comes from, its status page."""
+
+    claim: Claim
+    source: Address
+    entry_id: int
+    feed_id: int | None
+    token: str
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """By what a linkback is known again."""
+        return self.source.key, self.entry_id
+
+
+def known(database: Database, pairs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Known]:
+    """Return which of the linkbacks, each a source as compared and a post, are stored."""
+    rows = database.execute(_KNOWN, [json.dumps(pairs)]).fetchall()
+    return {(row[0], row[1]): Known(row[2], row[3], Status(row[4])) for row in rows}
+
+
+_KNOWN = """
+SELECT source_key, entry_id, linkback.id, token, status FROM json_each(?) AS pair CROSS JOIN linkback
+    ON source_key = json_extract(pair.value, '$[0]') AND entry_id = json_extract(pair.value, '$[1]')
+"""
+
+
 def find(database: Database, source: str, entry_id: int) -> Known | None:
     """Return the linkback from `source` to a post, whichever of the post's addresses it names."""
-    row = database.execute(_FIND, [canonical(source), entry_id]).fetchone()
-    return Known(row[0], row[1], Status(row[2])) if row else None
+    pair = canonical(source), entry_id
+    return known(database, [pair]).get(pair)
 
 
-_FIND = "SELECT id, token, status FROM linkback WHERE source_key = ? AND entry_id = ?"
+def add(database: Database, arrivals: Sequence[Arrival]) -> None:
+    """Store claims that are new, to be verified now; inside a transaction.
+
+    One statement stores many: each one that is executed gives up the interpreter's lock, and has to get it back.
+    """
+    for first in range(0, len(arrivals), _MOST_OF_A_STATEMENT):
+        rows = [_row(arrival) for arrival in arrivals[first : first + _MOST_OF_A_STATEMENT]]
+        database.execute(f"{_ADD} {', '.join([_NEW] * len(rows))}", [value for row in rows for value in row])
 
 
-def add(database: Database, claim: Claim, entry_id: int, feed_id: int | None, token: str) -> int:
-    """Store a claim that is new, to be verified now; inside a transaction. Returns its id."""
-    received_at = to_text(claim.received_at)
-    row = database.execute(
-        "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
-        " received_at, asked_at, next_try_at, feed_id, vouch, client)"
-        " VALUES (?, ?, ?, ?, ?, ?, json_array(?), ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        [
-            token,
-            entry_id,
-            claim.source,
-            canonical(claim.source),
-            host_of(claim.source),
-            claim.target,
-            claim.protocol,
-            Status.PENDING,
-            received_at,
-            received_at,
-            received_at,
-            feed_id,
-            claim.vouch,
-            claim.client,
-        ],
-    ).fetchone()
-    return int(row[0])
+_MOST_OF_A_STATEMENT = 64
+_ADD = (
+    "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"
+    " received_at, asked_at, next_try_at, feed_id, vouch, client) VALUES"
+)
+_NEW = "(?, ?, ?, ?, ?, ?, json_array(?), 'pending', ?, ?, ?, ?, ?, ?)"
+
+
+def _row(arrival: Arrival) -> tuple[Any, ...]:
+    claim, received_at = arrival.claim, to_text(arrival.claim.received_at)
+    return (
+        arrival.token,
+        arrival.entry_id,
+        *arrival.source,
+        claim.target,
+        claim.protocol,
+        received_at,
+        received_at,
+        received_at,
+        arrival.feed_id,
+        claim.vouch,
+        claim.client,
+    )
 
 
 def renew(database: Database, id: int, claim: Claim) -> None:
@@ -223,6 +255,23 @@ _OTHERS = """
 SELECT count(*) FROM linkback AS own JOIN linkback AS other
     ON other.entry_id = own.entry_id AND other.source_host = own.source_host AND other.id <> own.id
 WHERE own.id = ? AND other.status = 'published'
+"""
+
+
+def is_own(database: Database, id: int, ground: str, url: str) -> bool:
+    """Tell whether a linkback, found at `url` on a member's ground, is a blog's link to its own post.
+
+    Where several feeds share a ground, it is only when the page is a post of the very feed that it links to.
+    """
+    names = {"id": id, "ground": ground, "host": host_of(ground), "key": canonical(url)}
+    return database.execute(_OWN, names).fetchone() is not None
+
+
+_OWN = """
+SELECT 1 FROM linkback JOIN entry AS target ON target.id = entry_id JOIN feed ON feed.id = target.feed_id
+WHERE linkback.id = :id AND feed.territory = :ground AND (
+    (SELECT count(*) FROM feed WHERE territory_host = :host AND territory = :ground AND removed_at IS NULL) = 1
+    OR EXISTS (SELECT 1 FROM entry WHERE url_key = :key AND feed_id = target.feed_id))
 """
 
 

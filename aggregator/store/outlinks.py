@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,6 +63,18 @@ _TO = f"""
 {_SOURCE}, outlink.target, outlink.excerpt
 FROM outlink JOIN entry ON entry.id = outlink.entry_id JOIN feed ON feed.id = entry.feed_id
 WHERE outlink.target_key = ? AND feed.removed_at IS NULL
+"""
+
+
+def is_in_feed(database: Database, linkback_id: int, targets: Collection[str]) -> bool:
+    """Tell whether a linkback, of which only a feed has told, still stands in that feed."""
+    keys = json.dumps([canonical(target) for target in targets])
+    return database.execute(_IN_FEED, [linkback_id, keys]).fetchone() is not None
+
+
+_IN_FEED = """
+SELECT 1 FROM linkback JOIN entry ON entry.url_key = source_key JOIN outlink ON outlink.entry_id = entry.id
+WHERE linkback.id = ? AND protocols = '["feed"]' AND outlink.target_key IN (SELECT value FROM json_each(?))
 """
 
 

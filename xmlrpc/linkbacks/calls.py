@@ -10,6 +10,7 @@ import re
 import xmlrpc.client
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.xmlrpc import DefusedExpatParser
@@ -17,7 +18,7 @@ from defusedxml.xmlrpc import DefusedExpatParser
 LONGEST_BODY = 65_536
 DEEPEST = 32
 MOST_ELEMENTS = 1_000
-CONTENT_TYPE = b"text/xml; charset=utf-8"
+CONTENT_TYPE = "text/xml; charset=utf-8"
 
 NOT_WELL_FORMED = -32700
 UNSUPPORTED_ENCODING = -32701
@@ -38,6 +39,10 @@ _USUAL = re.compile(
     <param>_<value>_<string>([\ -%'-;=?-~]*+)</string>_</value>_</param>_
     </params>_</methodCall>_""".replace(b"_", rb"[ \t\r\n]*+"),
     re.VERBOSE,
+)
+_STRING = (
+    "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><string>%s</string></value>\n</param>\n"
+    "</params>\n</methodResponse>\n"
 )
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -89,8 +94,8 @@ def read(body: bytes) -> Call:
     if len(body) > LONGEST_BODY:
         raise Fault(NOT_CONFORMING, f"the call is longer than {LONGEST_BODY:,} bytes")
     if usual := _USUAL.fullmatch(body):
-        method, *params = (part.decode("ascii") for part in usual.groups())
-        return Call(method, tuple(params))
+        method, first, second = usual.groups()
+        return Call(method.decode(), (first.decode(), second.decode()))
     text = _decoded(body)
     try:
         return _parsed(text)
@@ -124,6 +129,8 @@ def read_answer(body: bytes) -> Any:
 
 def answer(value: Any) -> bytes:
     """Write the answer to a call."""
+    if isinstance(value, str):  # most answers; the writer would write the same
+        return (_STRING % escape(value)).encode("utf-8", "replace")
     return xmlrpc.client.dumps((value,), methodresponse=True, encoding="utf-8").encode("utf-8", "replace")
 
 

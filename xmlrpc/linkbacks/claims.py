@@ -1,9 +1,9 @@
-"""Decide whether a claim is taken, and store it. No answer here depends on any fetch."""
+"""Decide which claims are taken, and store them. No answer here depends on any fetch."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,8 +11,10 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.model import Claim, Status
-from aggregator.urls import canonical, is_blocked, is_under, web_url
+from aggregator.store.mentions import Arrival, Known
+from aggregator.urls import Address, address, canonical, is_blocked, is_key_under, web_url
 from linkbacks.decisions import Accepted, Decision, Refusal
+from linkbacks.register import Register
 
 PROTOCOLS = ("pingback", "trackback", "webmention")
 
@@ -34,95 +36,117 @@ class Rules:
     accepts: tuple[str, ...] = PROTOCOLS
 
 
-def with_blocks(database: Database, rules: Rules) -> Rules:
-    """Return the rules with those sources blocked, too, that the operator has blocked by command."""
-    blocked = store.blocks.patterns(database)
-    return replace(rules, block=(*rules.block, *blocked)) if blocked else rules
+def accept(
+    database: Database,
+    claims: Sequence[Claim],
+    rules: Rules,
+    register: Register | None = None,
+    may_send: MaySend = lambda _: True,
+) -> list[Decision]:
+    """Take claims, or say why not, in their order; inside a transaction whose commit makes the answers true.
 
-
-def accept(database: Database, claim: Claim, rules: Rules, may_send: MaySend = lambda _: True) -> Decision:
-    """Take a claim, or say why not; inside a transaction whose commit makes the answer true.
-
-    Order of the checks: syntax, target, source, already there (research on pingback, 1.1).
     `may_send` is asked for strangers only, and only when there is something to store.
     """
-    if claim.protocol in PROTOCOLS and claim.protocol not in rules.accepts:
-        return Refusal.NOT_ACCEPTED
-    source = web_url(claim.source)
-    if not source:
-        return Refusal.SOURCE_INVALID
-    if canonical(source) == canonical(claim.target):
-        return Refusal.SAME
-    entry_id = post_at(database, claim.target, rules.planet_url)
-    if entry_id is None:
-        return _unknown(database, claim.target, rules.planet_url)
-    target, vouch = web_url(claim.target), web_url(claim.vouch)
-    if (source, target, vouch) != (claim.source, claim.target, claim.vouch):
-        claim = replace(claim, source=source, target=target, vouch=vouch)
-    member = store.feeds.member_at(database, source)
-    if is_under(source, rules.planet_url) or is_blocked(source, rules.block):
-        return Refusal.SOURCE_DENIED
-    if post_at(database, source, rules.planet_url) == entry_id:
-        return Refusal.SAME
-    if member is None and rules.strangers == "refuse":
-        return Refusal.SOURCE_DENIED
-    return _stored(database, claim, entry_id, member, may_send)
+    register = register or Register(database)
+    sources = [address(claim.source) for claim in claims]
+    register.refresh(rules.planet_url, [source for source in sources if source])
+    tokens = _tokens(len(claims))
+    judged = [_judged(*each, rules, register) for each in zip(claims, sources, tokens, strict=True)]
+    counter = _Counter(database, [each for each in judged if isinstance(each, Arrival)], may_send)
+    decisions = [counter.decide(each) if isinstance(each, Arrival) else each for each in judged]
+    counter.store()
+    return decisions
 
 
 def sources(database: Database, target: str, planet_url: str) -> list[str] | Refusal:
     """Return the addresses of the published linkbacks of a post, or why there are none to speak of."""
-    entry_id = post_at(database, target, planet_url)
-    if entry_id is not None:
-        return store.mentions.sources_of(database, entry_id)
-    return _unknown(database, target, planet_url)
+    register = Register(database)
+    register.refresh(planet_url)
+    post = register.target(target)
+    return store.mentions.sources_of(database, post.id) if post else _unknown(target, register)
 
 
-def post_at(database: Database, url: str, planet_url: str) -> int | None:
-    """Return the id of the post that an address names: where it was written, its page, or its conversation's."""
-    key = _key(url, planet_url)
-    if isinstance(key, int):
-        return key if store.entries.is_shown(database, key) else None
-    return store.entries.target(database, url) if key else None
+def _judged(claim: Claim, source: Address | None, token: str, rules: Rules, register: Register) -> Arrival | Refusal:
+    """Order of the checks: syntax, target, source, already there (research on pingback, 1.1)."""
+    if claim.protocol not in rules.accepts:
+        return Refusal.NOT_ACCEPTED
+    if source is None:
+        return Refusal.SOURCE_INVALID
+    if source.key == canonical(claim.target):
+        return Refusal.SAME
+    post = register.target(claim.target)
+    if post is None:
+        return _unknown(claim.target, register)
+    if is_key_under(source.key, rules.planet_url) or is_blocked(source.url, (*rules.block, *register.blocks())):
+        return Refusal.SOURCE_DENIED
+    if source.key in post.addresses:
+        return Refusal.SAME
+    member = register.member(source)
+    if member is None and rules.strangers == "refuse":
+        return Refusal.SOURCE_DENIED
+    return Arrival(_cleaned(claim, source.url), source, post.id, member, token)
 
 
-def _unknown(database: Database, target: str, planet_url: str) -> Refusal:
-    was_ours = store.entries.is_gone(database, _key(target, planet_url))
-    return Refusal.TARGET_GONE if was_ours else Refusal.TARGET_UNKNOWN
+def _cleaned(claim: Claim, source: str) -> Claim:
+    target, vouch = web_url(claim.target), web_url(claim.vouch)
+    if (source, target, vouch) == (claim.source, claim.target, claim.vouch):
+        return claim
+    return replace(claim, source=source, target=target, vouch=vouch)
 
 
-def _key(url: str, planet_url: str) -> int | str | None:
-    """The id in the address of a page of ours, the canonical form of an address elsewhere, or None."""
-    key, home = canonical(url), canonical(planet_url)
-    if not key.startswith(f"{home}/"):
-        return key or None
-    kind, _, name = key.removeprefix(f"{home}/").partition("/")
-    if kind not in ("posts", "conversations") or "/" in name or "?" in name:
-        return None
-    id = name.partition("-")[0]
-    return int(id) if id.isascii() and id.isdigit() and len(id) < 19 else None
+def _unknown(target: str, register: Register) -> Refusal:
+    return Refusal.TARGET_GONE if register.was_ours(target) else Refusal.TARGET_UNKNOWN
 
 
-def _stored(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
-    known = store.mentions.find(database, claim.source, entry_id)
-    if known is None:
-        return _new(database, claim, entry_id, member, may_send)
-    store.mentions.announce(database, known.id, claim)
-    is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
-    if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
-        store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_PING)
-        return Refusal.ALREADY_THERE
-    if member is None and not may_send(claim):
-        return Refusal.TOO_MANY
-    if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
-        store.mentions.recheck(database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
-    elif known.status is not Status.PENDING:
-        store.mentions.renew(database, known.id, claim)
-    return Accepted(known.token)
+class _Counter:
+    """Decides about claims that may be stored, one after the other, and stores those that are new in one piece."""
+
+    def __init__(self, database: Database, arrivals: Sequence[Arrival], may_send: MaySend) -> None:
+        self._database = database
+        self._may_send = may_send
+        self._known = store.mentions.known(database, [arrival.pair for arrival in arrivals])
+        self._new: dict[tuple[str, int], Arrival] = {}
+
+    def decide(self, arrival: Arrival) -> Decision:
+        pair = arrival.pair
+        if pair in self._new:  # twice in one batch: the second finds what the first has left
+            self.store()
+            self._look_up(pair)
+        if known := self._known.get(pair):
+            return self._again(arrival, known)
+        if arrival.feed_id is None and not self._may_send(arrival.claim):
+            return Refusal.TOO_MANY
+        self._new[pair] = arrival
+        return Accepted(arrival.token)
+
+    def store(self) -> None:
+        store.mentions.add(self._database, [*self._new.values()])
+        self._new.clear()
+
+    def _again(self, arrival: Arrival, known: Known) -> Decision:
+        claim = arrival.claim
+        store.mentions.announce(self._database, known.id, claim)
+        is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
+        if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
+            store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_PING)
+            return Refusal.ALREADY_THERE
+        if arrival.feed_id is None and not self._may_send(claim):
+            return Refusal.TOO_MANY
+        if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
+            store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
+        elif known.status is not Status.PENDING:
+            store.mentions.renew(self._database, known.id, claim)
+            self._look_up(arrival.pair)
+        return Accepted(known.token)
+
+    def _look_up(self, pair: tuple[str, int]) -> None:
+        self._known |= store.mentions.known(self._database, [pair])
 
 
-def _new(database: Database, claim: Claim, entry_id: int, member: int | None, may_send: MaySend) -> Decision:
-    if member is None and not may_send(claim):
-        return Refusal.TOO_MANY
-    token = secrets.token_urlsafe(12)
-    store.mentions.add(database, claim, entry_id, member, token)
-    return Accepted(token)
+def _tokens(count: int) -> list[str]:
+    """Names for status pages, of 72 random bits each.
+
+    Those of one batch begin alike, so that they lie side by side in the index: as many commits of a page less.
+    """
+    beginning, rest = secrets.token_urlsafe(3), secrets.token_urlsafe(9 * count)
+    return [beginning + rest[12 * index : 12 * index + 12] for index in range(count)]

@@ -39,10 +39,10 @@ def claim(params: tuple[Any, ...], now: datetime, client: str = "") -> Claim:
 
     Raises: Fault.
     """
-    if len(params) != 2 or not all(isinstance(param, str) for param in params):
-        raise Fault(INVALID_PARAMETERS, "pingback.ping takes two strings: the address of the source, and of the target")
-    source, target = (_address(param) for param in params)
-    return Claim(source=source, target=target, protocol="pingback", received_at=now, client=client)
+    match params:
+        case (str(source), str(target)):
+            return Claim(_address(source), _address(target), "pingback", now, client)
+    raise Fault(INVALID_PARAMETERS, "pingback.ping takes two strings: the address of the source, and of the target")
 
 
 def fault_of(refusal: Refusal) -> int:
