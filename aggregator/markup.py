@@ -88,18 +88,22 @@ _ATTRIBUTES = {
 _GONE_WITH_CONTENT = {"script", "style", "noscript", "template", "textarea", "title", "iframe", "object", "select"}
 _SET = {"img": {"loading": "lazy", "referrerpolicy": "no-referrer", "decoding": "async"}}
 # A frame becomes a link that is marked, lest a page loads anything that nobody asked for; the bounds keep it linear.
-_FRAME = re.compile(
-    r"""<iframe\b[^<>]{0,1000}?\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s"'<>]+))[^<>]{0,1000}>"""
-    r"(?:[^<]{0,500}</iframe\s*>)?",
-    re.IGNORECASE,
+_FRAME = re.compile(r"<iframe\b([^<>]{0,2000})>(?:[^<]{0,500}</iframe\s*>)?", re.IGNORECASE)
+# So do sound and film, whose address may be in a part of theirs.
+_FILM = re.compile(
+    r"<(video|audio)\b([^<>]{0,2000})>([^<]{0,500}(?:<(?!video\b|audio\b|/)[^<]{0,500}){0,20})</\1\s*>", re.IGNORECASE
 )
+_PICTURE = re.compile(r"<img\b([^<>]{0,4000})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([a-zA-Z-]+)\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s"'<>]+))""")
+# Where programs that load pictures late keep their addresses.
+_LATE = ("data-src", "data-lazy-src", "data-original", "data-orig-file")
+_POINT = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)|display\s*:\s*none", re.IGNORECASE)
 _Relative = Literal["deny"] | tuple[Literal["rewrite_with_base"], str]
 _BLOCK_EDGE = re.compile(r"<(?=/?(?:p|div|li|br|h[1-6]|tr|td|th|dt|dd|blockquote|pre|figure|hr)\b)", re.IGNORECASE)
 _MARKUP = re.compile(r"<[a-zA-Z/!?]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
-# C0 and C1 controls, zero-width and bidirectional overrides: they can turn the text around them.
-_INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
-)
+# C0 and C1 controls, zero-width spaces, bidirectional overrides and isolates: they can turn the text around them.
+# The marks of direction (U+200E and 200F) can't, and belong to Hebrew and Arabic.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 
@@ -110,16 +114,43 @@ def clean(html: str, base: str) -> str:
     Scripts, styles, forms, ids, classes and event handlers are gone; `srcset` too, because the sanitiser neither
     checks nor resolves it. A frame is a link with `data-embed`.
     """
-    text = _FRAME.sub(_as_link, without_controls(html[:LONGEST_HTML]))
+    text = _plainer(without_controls(html[:LONGEST_HTML]))
     try:
         return _cleaned(text, ("rewrite_with_base", base) if base else "deny")
     except ValueError:  # a base that the sanitiser's own reader of addresses refuses, such as http://999.1.1.1/
         return _cleaned(text, "deny")
 
 
-def _as_link(match: re.Match[str]) -> str:
-    address = entities.escape(entities.unescape(match[1] or match[2] or match[3] or ""))
-    return f'<p><a data-embed="frame" href="{address}"></a></p>'
+def _plainer(html: str) -> str:
+    """Say in simple elements what would be lost otherwise: frames, films and pictures that a script was to load."""
+    html = _FRAME.sub(lambda match: _as_link(_attributes(match[1]), "frame"), html)
+    html = _FILM.sub(lambda match: _as_link(_attributes(match[3]) | _attributes(match[2]), match[1].lower()), html)
+    return _PICTURE.sub(_as_picture, html)
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {name.lower(): entities.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(text)}
+
+
+def _as_link(attributes: dict[str, str], kind: str) -> str:
+    address, name = attributes.get("src", ""), attributes.get("title", "")[:200]
+    if not address:
+        return ""
+    return f'<p><a data-embed="{entities.escape(name or kind)}" href="{entities.escape(address)}"></a></p>'
+
+
+def _as_picture(match: re.Match[str]) -> str:
+    """A picture with the address that it is to have in the end; one that is there to be unseen says so by its size."""
+    if "data-" not in match[1] and "style" not in match[1]:
+        return match[0]
+    attributes = _attributes(match[1])
+    late = next((attributes[name] for name in _LATE if attributes.get(name)), "")
+    if late and attributes.get("src", "data:").startswith("data:"):
+        attributes["src"] = late
+    if _POINT.search(attributes.get("style", "")):
+        attributes["width"] = "1"
+    kept = (name for name in ("src", "alt", "title", "width", "height") if name in attributes)
+    return f"<img{''.join(f' {name}={chr(34)}{entities.escape(attributes[name])}{chr(34)}' for name in kept)}>"
 
 
 def _cleaned(html: str, relative: _Relative) -> str:

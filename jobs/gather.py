@@ -32,6 +32,7 @@ class Gathering:
         self, database: Database, renderer: Renderer, now: datetime, weeks: dict[str, Week] | None = None
     ) -> None:
         self.database = database
+        self.renderer = renderer
         self.sections = renderer.sections
         self.look = renderer.look
         self.zone = renderer.templates.speech.zone
@@ -68,6 +69,10 @@ class Gathering:
         """Return the newest posts of some days, without their texts, newest first."""
         since, until = self.midnight(first), self.midnight(after_last)
         return self.briefs(store.chapters.between(self.database, since, until, limit))
+
+    def day(self, instant: datetime) -> date:
+        """Return the day on which an instant falls here."""
+        return instant.astimezone(self.zone).date()
 
     def midnight(self, day: date) -> datetime:
         """Return the instant at which a day begins here."""

@@ -8,59 +8,72 @@ from datetime import timedelta
 from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.model import Blog, Post
+from aggregator.model import Blog, Conversation, Post
 from aggregator.overview import Census, Front
 from aggregator.site import Renderer
 from jobs.gather import PULSE_DAYS, Gathering
 
-MOST_MENTIONS = 50
 MOST_DISCUSSED = 5
 LONGEST_ROLL = 60
 
 
 class Pages:
-    """The files of posts, conversations and the front page."""
+    """The files of posts, conversations and the front page; what they tell of conversations is looked up once."""
 
     def __init__(self, database: Database, renderer: Renderer, gathering: Gathering) -> None:
         self._database = database
         self._renderer = renderer
         self._gathering = gathering
+        self._talks: dict[int, Conversation | None] = {}
+
+    def company(self, ids: Sequence[int]) -> set[int]:
+        """Return the posts whose pages tell of a conversation that is another one by now, because of these posts.
+
+        What pages told is kept with them: a post that has gone can't be asked whom it talked with.
+        """
+        beside = store.conversations.told(self._database, ids)
+        for id in (*ids, *beside):
+            self._talk(id)
+        told = beside | store.conversations.told(self._database, list(self._talks))
+        return {id for id in self._talks if self.tells(id) != told.get(id)} - set(ids)
+
+    def tells(self, id: int) -> tuple[int, int] | None:
+        """Return of which conversation a post's page tells, and of how many posts."""
+        talk = self._talk(id)
+        return (talk.id, len(talk.posts)) if talk else None
 
     def posts(self, ids: Sequence[int]) -> dict[str, bytes]:
-        """Return the pages of posts, and the feeds of what is linked to their blogs."""
+        """Return the pages of posts, each with its thoughts."""
         thoughts = store.mentions.thoughts(self._database, ids)
         shown = store.entries.by_ids(self._database, ids)
         topics = self._gathering.topics(shown)
         files: dict[str, bytes] = {}
-        blogs: dict[int, Blog] = {}
         for post in shown:
-            part_of = self._gathering.talk(store.conversations.around(self._database, post.id))
-            files |= self._renderer.post(post, thoughts.get(post.id, []), part_of, topics.get(post.id, []))
-            blogs[post.blog.id] = post.blog
-        for blog in blogs.values():
-            mentions = store.moderation.of_blog(self._database, blog.id, MOST_MENTIONS)
-            files |= self._renderer.blog_mentions(blog, mentions)
+            talk = self._talk(post.id)
+            files |= self._renderer.post(post, thoughts.get(post.id, []), talk, topics.get(post.id, []))
         return files
 
     def conversations(self, ids: Iterable[int]) -> tuple[dict[str, bytes], list[str]]:
-        """Return the conversations that posts are part of, or were; and the pages of those that are no more."""
+        """Return the conversations that posts are part of; and the pages of those that they were part of."""
+        talks = {talk.id: talk for id in ids if (talk := self._talk(id))}
+        told = store.conversations.told(self._database, list(self._talks)).values()
+        over = {f"conversations/{id}/index.html" for id, _ in told if id not in talks}
         files: dict[str, bytes] = {}
-        named: set[int] = set()
-        around = {id for each in ids for id in (each, *store.conversations.beside(self._database, each))}
-        while around:
-            id = around.pop()
-            posts = store.conversations.around(self._database, id)
-            named |= {id, *posts}
-            around -= set(posts)
-            if found := self._gathering.talk(posts):
-                files |= self._renderer.conversation(found)
-        names = store.pages.digests(self._database, (f"conversations/{id}/index.html" for id in named))
-        return files, [name for name, digest in names.items() if digest and name not in files]
+        for talk in talks.values():
+            files |= self._renderer.conversation(talk)
+        return files, sorted(over)
 
     def river(self, posts: Sequence[Post]) -> dict[str, bytes]:
         """Return the front page, the feeds and what belongs to them."""
         thoughts = store.mentions.thoughts(self._database, [post.id for post in posts])
         return self._renderer.river(_front(self._gathering, posts), thoughts, self._gathering.topics(posts))
+
+    def _talk(self, id: int) -> Conversation | None:
+        if id not in self._talks:
+            around = store.conversations.around(self._database, id)
+            talk = self._gathering.talk(around)
+            self._talks |= dict.fromkeys((id, *around), talk)
+        return self._talks[id]
 
 
 def _front(of: Gathering, posts: Sequence[Post]) -> Front:

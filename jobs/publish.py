@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -18,10 +19,11 @@ from aggregator import store
 from aggregator.model import Post
 from aggregator.overview import Week
 from aggregator.site import Renderer, folder
-from aggregator.store.stale import Section, Spot, Stale
+from aggregator.store.stale import Section, Spot, Stale, StaleSections
 from jobs.gather import Gathering
 from jobs.pages import Pages
 from jobs.sections import ALWAYS, dependents, section
+from jobs.weeks import beside as weeks_beside
 
 log = logging.getLogger("planet.publish")
 
@@ -84,9 +86,10 @@ class Publisher:
             with store.transaction(self._database):
                 take_in(self._database, gathering, stale.posts, stale.spots)
         pages = Pages(self._database, self._renderer, gathering)
-        files = pages.posts(stale.posts)
-        conversations, over = pages.conversations(stale.posts)
-        files |= conversations
+        ids = [*stale.posts, *pages.company(stale.posts)]
+        files, over = pages.conversations(ids)
+        others = bool(over) or not all(store.pages.is_published(self._database, name) for name in files)
+        files |= pages.posts(ids)
         gone = [*over] + [
             path
             for id in stale.posts
@@ -95,7 +98,14 @@ class Publisher:
         ]
         if stale.river:
             files |= pages.river(shown)
-        return self._replace(files, gone, lambda: store.stale.settle(self._database, stale))
+
+        def settle() -> None:
+            store.stale.settle(self._database, stale)
+            store.conversations.tell(self._database, {id: pages.tells(id) for id in ids})
+            if others:  # the front page leads to conversations that are there
+                store.stale.mark_river(self._database)
+
+        return self._replace(files, gone, settle)
 
     def _publish_faces(self) -> int:
         """Pictures come before the pages that show them."""
@@ -115,14 +125,12 @@ class Publisher:
             files = {name: content for each in gathered for name, content in each.files.items()}
             gone = [name for each in gathered for name in each.gone]
             new = [name for name in files if not store.pages.is_published(self._database, name)]
-            lists = _lists_of([*new, *gone])
-
-            def settle(stale: store.stale.StaleSections = stale, lists: set[Section] = lists) -> None:
-                store.stale.settle_sections(self._database, stale)
-                store.stale.mark_sections(self._database, lists)
-
-            changed += self._replace(files, gone, settle)
+            changed += self._replace(files, gone, partial(self._settle_sections, stale, [*new, *gone]))
         return changed
+
+    def _settle_sections(self, stale: StaleSections, names: Sequence[str]) -> None:
+        store.stale.settle_sections(self._database, stale)
+        store.stale.mark_sections(self._database, _lists_of(self._database, names))
 
     def _notice_time(self) -> None:
         """Note the pages that tell of polls: most of these change nothing else."""
@@ -181,7 +189,7 @@ def take_in(database: Database, gathering: Gathering, ids: Sequence[int], spots:
     store.search.index(database, ids)
     touched = {("topic", topic) for topic in store.topics.assign(database, ids)}
     moved = {("chapter", number) for number in store.chapters.extend(database, gathering.look.entries)}
-    store.stale.mark_sections(database, touched | moved | dependents(gathering, spots) | set(ALWAYS))
+    store.stale.mark_sections(database, touched | moved | dependents(gathering, ids, spots) | set(ALWAYS))
 
 
 def build(database: Database, renderer: Renderer, public: Path, clock: Callable[[], datetime]) -> None:
@@ -202,19 +210,26 @@ def _everything(database: Database) -> list[Section]:
     return [*chapters, *topics, ("faces", 0), *ALWAYS, ("months", 0), ("maps", 0)]
 
 
-def _lists_of(names: Iterable[str]) -> set[Section]:
-    """The lists that must be made again because some of these pages are new or gone."""
-    lists: dict[str, set[Section]] = {
-        "archive": {("months", 0)},
-        "weekly": {("weeks", 0)},
-        "sitemaps": {("maps", 0)},
-        "page": {("river", 0)},
-    }
+# What must be made again because pages in a folder are new or gone.
+_LISTS: dict[str, tuple[Section, ...]] = {
+    "archive": (("months", 0), ("maps", 0)),
+    "weekly": (("weeks", 0), ("maps", 0)),
+    "blogs": (("maps", 0),),
+    "topics": (("maps", 0),),
+    "sitemaps": (("maps", 0),),
+    "page": (("river", 0), ("maps", 0)),
+}
+
+
+def _lists_of(database: Database, names: Iterable[str]) -> set[Section]:
+    """The lists that must be made again because some of these pages are new or gone; and the weeks beside a week."""
     found: set[Section] = set()
     for name in names:
         kind, _, rest = name.partition("/")
-        if rest not in ("", "index.html"):
-            found |= lists.get(kind, set())
+        if rest not in ("", "index.html", "pages.xml"):
+            found |= set(_LISTS.get(kind, ()))
+            if kind == "weekly":
+                found |= {("week", number) for number in weeks_beside(database, rest.partition("/")[0])}
     return found
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 
 from aggregator import diagnosis, store
 from aggregator.digest import most_cited, week_of
@@ -16,6 +16,7 @@ from jobs.gather import PULSE_DAYS, Gathered, Gathering, as_number, newest_first
 MOST_OF_A_MONTH = 1_000
 MOST_OF_A_BLOG = 20
 MOST_EXPLAINED = 20
+MOST_MENTIONS = 50
 MOST_CITED = 10
 LONGEST_PULSE = timedelta(days=90)
 # The newest of so many conversations that changed last are listed.
@@ -30,11 +31,12 @@ def section(of: Gathering, kind: str, number: int) -> Gathered:
     return _KINDS[kind](of, number)
 
 
-def dependents(of: Gathering, spots: Iterable[Spot]) -> set[Section]:
-    """Return the sections that show posts which stand, or stood, at these spots."""
-    found: set[Section] = {("week", as_number(week_of(of.today)))}
+def dependents(of: Gathering, ids: Sequence[int], spots: Sequence[Spot]) -> set[Section]:
+    """Return the sections that show posts which stand, or stood, at these spots, or that were talked about."""
+    days = [of.today, *map(of.day, store.activity.talked_about(of.database, ids))]
+    found: set[Section] = {("week", as_number(week_of(day))) for day in days}
     for spot in spots:
-        day = spot.shown_at.astimezone(of.zone).date()
+        day = of.day(spot.shown_at)
         found |= {
             ("blog", spot.feed_id), ("month", day.year * 100 + day.month), ("week", as_number(week_of(day))),
             ("map", spot.id // MAP_SIZE),
@@ -62,6 +64,15 @@ def _month(of: Gathering, number: int) -> Gathered:
     return Gathered(of.sections.month(month, posts[:MOST_OF_A_MONTH], is_cut=is_cut))
 
 
+def _day(of: Gathering, number: int) -> Gathered:
+    """The weeks in which a day of UTC lies here: something was talked about then that is gone."""
+    noon = datetime.strptime(f"{number}12+0000", "%Y%m%d%H%z")
+    days = {of.day(noon - timedelta(hours=12)), of.day(noon + timedelta(hours=12))}
+    gathered = [weeks.section(of, number) for number in {as_number(week_of(day)) for day in days}]
+    files = {name: content for each in gathered for name, content in each.files.items()}
+    return Gathered(files, [name for each in gathered for name in each.gone])
+
+
 def _months(of: Gathering, _: int) -> Gathered:
     names = store.pages.paths_under(of.database, "archive/")
     months = [date(int(name[8:12]), int(name[13:15]), 1) for name in names if name.count("/") == 3]
@@ -83,7 +94,9 @@ def _blog(of: Gathering, id: int) -> Gathered:
         doctor=_doctor(of, id),
     )
     texts = newest_first(store.entries.by_ids(of.database, [post.id for post in posts]))
-    return Gathered(of.sections.blog(portrait, texts, of.topics(posts)))
+    files = of.sections.blog(portrait, texts, of.topics(posts))
+    mentions = store.moderation.of_blog(of.database, id, MOST_MENTIONS)
+    return Gathered(files | of.renderer.blog_mentions(blog, mentions))
 
 
 def _doctor(of: Gathering, id: int) -> Doctor:
@@ -169,12 +182,22 @@ def _conversations(of: Gathering, _: int) -> Gathered:
 def _map(of: Gathering, number: int) -> Gathered:
     after = number * MAP_SIZE - 1
     paths = store.entries.paths(of.database, after, after + MAP_SIZE)
-    return Gathered(of.sections.sitemap(number, paths))
+    return Gathered(of.sections.sitemap(str(number), paths))
 
 
 def _maps(of: Gathering, _: int) -> Gathered:
-    names = store.pages.paths_under(of.database, "sitemaps/")
-    return Gathered(of.sections.sitemaps(names))
+    pages = [""] + [
+        name.removesuffix("index.html")
+        for folder in _MAPPED
+        for name in store.pages.paths_under(of.database, folder)
+        if name.endswith("/index.html")
+    ]
+    names = {*store.pages.paths_under(of.database, "sitemaps/"), f"sitemaps/{_PAGES_MAP}.xml"}
+    return Gathered(of.sections.sitemap(_PAGES_MAP, pages) | of.sections.sitemaps(sorted(names)))
+
+
+_PAGES_MAP = "pages"
+_MAPPED = ("about/", "archive/", "blogs/", "conversations/", "page/", "topics/", "weekly/")
 
 
 def _status(of: Gathering, _: int) -> Gathered:
@@ -189,6 +212,7 @@ def _faces(of: Gathering, _: int) -> Gathered:
 
 _KINDS: dict[str, Callable[[Gathering, int], Gathered]] = {
     "chapter": _chapter,
+    "day": _day,
     "month": _month,
     "months": _months,
     "week": weeks.section,

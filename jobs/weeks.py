@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlite_utils import Database
+
 from aggregator import store
 from aggregator.digest import first_day_of, most_cited
 from aggregator.model import Post
 from aggregator.overview import Return, Week
-from jobs.gather import Gathered, Gathering, as_week, newest_first
+from jobs.gather import Gathered, Gathering, as_number, as_week, newest_first
 
 MOST_DISCUSSED, MOST_CITED, MOST_NEW = 10, 10, 12
 WEEKS_TOLD = 8
@@ -47,7 +49,7 @@ def section(of: Gathering, number: int) -> Gathered:
         folder = f"weekly/{name}/"
         return Gathered(gone=store.pages.paths_under(of.database, folder))
     texts = store.entries.by_ids(of.database, [post.id for post in _of_week(of, week)])
-    known = [each for each in _known_weeks(of) if each != name]
+    known = [each for each in _known_weeks(of.database) if each != name]
     earlier = max((each for each in known if each < name), default="")
     later = min((each for each in known if each > name), default="")
     return Gathered(of.sections.week(week, newest_first(texts), earlier=earlier, later=later))
@@ -55,7 +57,7 @@ def section(of: Gathering, number: int) -> Gathered:
 
 def weeks(of: Gathering, _: int) -> Gathered:
     """Render the list of weeks."""
-    known = sorted(_known_weeks(of), reverse=True)
+    known = sorted(_known_weeks(of.database), reverse=True)
     for number in known[:WEEKS_TOLD]:
         if number not in of.weeks:
             of.weeks[number] = gathered(of, number)
@@ -63,8 +65,15 @@ def weeks(of: Gathering, _: int) -> Gathered:
     return Gathered(of.sections.weeks(weeks, known[WEEKS_TOLD:]))
 
 
-def _known_weeks(of: Gathering) -> list[str]:
-    names = store.pages.paths_under(of.database, "weekly/")
+def beside(database: Database, name: str) -> list[int]:
+    """Return the numbers of the weeks whose pages lead to a week's, or should."""
+    known = _known_weeks(database)
+    earlier, later = [each for each in known if each < name], [each for each in known if each > name]
+    return [as_number(each) for each in (max(earlier, default=""), min(later, default="")) if each]
+
+
+def _known_weeks(database: Database) -> list[str]:
+    names = store.pages.paths_under(database, "weekly/")
     return [name.split("/")[1] for name in names if name.count("/") == 2 and name.endswith("/index.html")]
 
 

@@ -15,6 +15,7 @@ from aggregator import store
 from jobs import equipment
 from jobs.faces import fetch_faces
 from jobs.gather import Gathering
+from jobs.link import Linking
 from jobs.portraits import portrait
 from jobs.publish import Publisher, take_in
 from tests.builders import NOON, entry, hours_ago, planet, stored
@@ -448,6 +449,141 @@ def test_a_purged_post_leaves_nothing_in_any_file(world: Worlds, web: Farm) -> N
     for path in here.planet.data.rglob("*"):
         assert not path.is_file() or b"zebrafinch" not in path.read_bytes().lower(), path
     assert store.pages.forgotten(here.database) == 1
+
+
+@pytest.fixture
+def talk(world: Worlds, web: Farm, other: Farm) -> Iterator[tuple[World, Farm]]:
+    """Three blogs, of which the second answers the first and the third the second, two weeks after the first post."""
+    with farm("127.0.0.3") as third:
+        addresses = [
+            feed_at(web, ("/1", "Question", "about downtime")),
+            feed_at(other, ("/2", "Answer", f'<a href="{web.url}/1">the zebrafinch question</a>')),
+            feed_at(third, ("/3", "Retort", f'<a href="{other.url}/2">the answer</a>')),
+        ]
+        here = world(*addresses, more=TOPICS)
+        here.poll()
+        linking = Linking(here.database, here.children, equipment.policy_for(here.planet), here.clock)
+        linking.run()
+        here.database.execute(
+            "UPDATE entry SET shown_at = ? WHERE id = 1", [f"{NOON - timedelta(days=15):%FT%T}.000000Z"]
+        )
+        here.publish()
+        assert "3 posts of 3 blogs" in here.post("Retort")
+        yield here, third
+
+
+def links_of(here: World) -> set[str]:
+    """Links on any page that lead to no file."""
+    files = files_of(here.planet.public)
+    names = {name.removesuffix("index.html") for name in files}
+    dynamic = ("search", "webmention", "test-ping", "events")
+    found = {
+        link
+        for name, content in files.items()
+        if name.endswith(".html")
+        for link in re.findall(r'href="/([^"#?]*)', content.decode())
+    }
+    return {link for link in found if link not in names and not link.startswith(dynamic)}
+
+
+def test_a_post_that_goes_takes_its_words_from_everywhere_and_ends_its_conversation(talk: tuple[World, Farm]) -> None:
+    here, _ = talk
+    [facts] = [each for each in store.health.newest_entries(here.database, 2, 5) if each.title == "Answer"]
+
+    with store.transaction(here.database):
+        store.gone.remove(here.database, [facts.id], "removed at its source")
+    here.publish()
+
+    for name, content in files_of(here.planet.public).items():
+        assert b"zebrafinch" not in content, name
+    assert "No thoughts on this yet" in here.post("Question")
+    assert links_of(here) == set()
+
+
+def test_a_purged_post_leaves_the_weeks_in_which_it_was_talked_about(talk: tuple[World, Farm]) -> None:
+    here, _ = talk
+    assert "Question" in here.page("weekly/2026-47/index.html")  # its own is 2026-45
+    with store.transaction(here.database):
+        store.gone.bury(here.database, 1, here.now)
+
+    here.publish()
+
+    for name, content in files_of(here.planet.public).items():
+        assert b"Question" not in content, name
+    assert links_of(here) == set()
+
+
+def test_a_feed_that_leaves_leaves_no_dead_link(talk: tuple[World, Farm], tmp_path: Path) -> None:
+    here, _ = talk
+    kept = [feed.url for feed in here.planet.subscriptions if not feed.url.startswith("http://127.0.0.2")]
+
+    here.configure(planet(tmp_path, kept, more=TOPICS))
+    here.publish()
+
+    assert links_of(here) == set()
+    assert here.rebuilt(tmp_path / "again") == files_of(here.planet.public)
+
+
+def test_a_feed_that_comes_back_brings_its_conversation_back(talk: tuple[World, Farm], tmp_path: Path) -> None:
+    here, _ = talk
+    every = [feed.url for feed in here.planet.subscriptions]
+    here.configure(planet(tmp_path, [every[0], every[2]], more=TOPICS))
+    here.publish()
+
+    here.configure(planet(tmp_path, every, more=TOPICS))
+    here.publish()
+
+    assert "3 posts of 3 blogs" in here.post("Question")
+    assert here.rebuilt(tmp_path / "again") == files_of(here.planet.public)
+
+
+def test_a_renamed_blog_has_its_new_name_everywhere(talk: tuple[World, Farm], tmp_path: Path) -> None:
+    here, _ = talk
+    one, two, three = (feed.url for feed in here.planet.subscriptions)
+
+    here.configure(planet(tmp_path, [one, f'\n[[feeds]]\nurl = "{two}"\nname = "New name"\n', three], more=TOPICS))
+    here.publish()
+
+    assert "<b>New name</b>" in here.post("Question")
+    assert here.rebuilt(tmp_path / "again") == files_of(here.planet.public)
+
+
+def test_weeks_lead_to_the_weeks_that_there_are(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web))
+    here.poll()
+    [blog] = store.feeds.blogs(here.database)
+    weeks = {"old": 21, "middle": 14, "new": 1}
+    ids = stored(here.database, blog.id, *(entry(n, published_at=hours_ago(24 * d)) for n, d in weeks.items()))
+    here.publish()
+    assert 'href="/weekly/2026-45/"' in here.page("weekly/2026-47/index.html")
+
+    with store.transaction(here.database):
+        store.gone.remove(here.database, [ids[1]], "removed at its source")
+    here.publish()
+
+    assert 'rel="prev" href="/weekly/2026-44/"' in here.page("weekly/2026-47/index.html")
+    assert links_of(here) == set()
+
+
+def test_an_open_page_is_told_of_exactly_the_posts_that_it_shows(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web))
+    here.poll()
+    [blog] = store.feeds.blogs(here.database)
+    stored(here.database, blog.id, *(entry(str(n), published_at=hours_ago(n / 100)) for n in range(60)))
+    here.publish()
+
+    shown = re.findall(r'data-post="(\d+)"', here.page())
+
+    assert sorted(shown) == sorted(map(str, store.entries.river_ids(here.database, 40, 3)))
+    assert "57 more from" in here.page()
+
+
+def test_a_blog_that_was_never_read_has_no_dead_link(world: Worlds, web: Farm) -> None:
+    here = world(f"{web.url}/nothing")
+    here.poll()
+    here.publish()
+
+    assert links_of(here) == set()
 
 
 # -- the whole ---------------------------------------------------------------------------------------

@@ -165,7 +165,8 @@ class _WebHalf:
             self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet), self._formers(planet))
 
     def _newest(self) -> list[int]:
-        return store.chapters.newest(self._database, self._config.current.page.entries)
+        page = self._config.current.page
+        return store.entries.river_ids(self._database, page.entries, page.per_feed_per_day)
 
     def _drop(self, changed: list[str], newest: list[int] | None) -> None:
         self._pages.drop(changed)

@@ -127,8 +127,12 @@ class App:
         """Answer one request: a page at once, anything else when it is ready."""
         # Behind a proxy that doesn't strip it, paths begin with the path of the planet's address.
         path = request.path
-        if self._root != "/" and path.startswith(self._root):
-            path = path[len(self._root) - 1 :]
+        if self._root != "/":
+            if f"{path}/" == self._root:
+                exchange.answer(301, [("location", self._root), *SAFETY])
+                return None
+            if path.startswith(self._root):
+                path = path[len(self._root) - 1 :]
         if request.method in ("GET", "HEAD"):
             page = self._pages.find(path[1:])
             if page is not None:
@@ -286,24 +290,30 @@ class App:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
             return unavailable(self._waking)
-        post = _POST.fullmatch(path)
-        if post and await self._was_here(int(post[1])):
-            return as_response(self._gone, 410)
         if moved := self._under_former(path):
             return RedirectResponse(f"{self._url}{moved}", status_code=301)
-        return as_response(self._missing, 404)
+        return await self._lost(path)
 
-    async def _was_here(self, id: int) -> bool:
-        """Tell whether a post that has no page has had one."""
+    async def _lost(self, path: str) -> Response:
+        """A page that is not there: it may have another name, or have been here once."""
         try:
-            return await asyncio.to_thread(self._find_lost, id)
+            known = await asyncio.to_thread(self._find_lost, path)
         except PlanetError as error:
             log.error("%s", error)
-            return False
+            return unavailable(self._waking)
+        if known:
+            return RedirectResponse(f"{self._root}{known}", status_code=301)
+        return as_response(self._missing, 404) if known is None else as_response(self._gone, 410)
 
-    def _find_lost(self, id: int) -> bool:
+    def _find_lost(self, path: str) -> str | None:
+        """Where a page is now, "" when it is gone, None when it never was."""
+        post = _POST.fullmatch(path)
         with closing(store.open_store(self._data)) as database, store.named_errors():
-            return store.entries.is_lost(database, id)
+            if post:
+                where = store.entries.whereabouts(database, int(post[1]))
+                return None if where == path else where
+            was_here = store.pages.was_published(database, f"{path.rstrip('/')}/index.html")
+            return "" if was_here else None
 
     def _under_former(self, path: str) -> str:
         """The path of a page that is asked for below an address that the planet had before, or ""."""

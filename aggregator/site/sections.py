@@ -216,9 +216,9 @@ class Sections:
         )
         return {"status/index.html": page}
 
-    def sitemap(self, number: int, paths: Sequence[str]) -> dict[str, bytes]:
+    def sitemap(self, name: str, paths: Sequence[str]) -> dict[str, bytes]:
         """Return one part of the sitemap."""
-        return {f"sitemaps/{number}.xml": self._page("sitemap.xml", paths=paths)}
+        return {f"sitemaps/{name}.xml": self._page("sitemap.xml", paths=paths)}
 
     def sitemaps(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the list of the parts of the sitemap."""

@@ -69,6 +69,15 @@ WHERE {_SHOWN} AND shown_at >= :since AND shown_at < :until
 """
 
 
+def talked_about(database: Database, ids: Sequence[int]) -> list[datetime]:
+    """Return when posts received thoughts, shown ones or not."""
+    rows = database.execute(
+        "SELECT DISTINCT received_at FROM linkback WHERE entry_id IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(ids))],
+    ).fetchall()
+    return [an_instant(row[0]) for row in rows]
+
+
 def discussed(database: Database, since: datetime, until: datetime, limit: int) -> list[tuple[int, int, int]]:
     """Return the posts that received most thoughts in a time: id, how many, by how many different hosts or blogs."""
     rows = database.execute(_DISCUSSED, [to_text(since), to_text(until), limit]).fetchall()

@@ -92,14 +92,6 @@ def between(database: Database, since: datetime, until: datetime | None, limit: 
     return [row[0] for row in rows]
 
 
-def newest(database: Database, limit: int) -> list[int]:
-    """Return the ids of the newest posts of all, newest first."""
-    rows = database.execute(
-        f"SELECT entry.id {_SHOWN} ORDER BY shown_at DESC, entry.id DESC LIMIT ?", [limit]
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
 def older_than(database: Database, shown_at: datetime, id: int) -> tuple[int, datetime] | None:
     """Return the id and the place of the post next below another one."""
     row = database.execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlite_utils import Database
 
@@ -71,3 +71,23 @@ WHERE linkback.status = 'published' AND post.url_key <> '' AND post.id <> linkba
     AND post.id IN (SELECT value FROM json_each(?)) AND linkback.entry_id IN (SELECT value FROM json_each(?))
 ORDER BY linkback.received_at, linkback.id
 """
+
+
+def told(database: Database, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return of which conversation each published post tells, and of how many posts: these, and all beside them."""
+    rows = database.execute(_TOLD, [json.dumps(list(ids))]).fetchall()
+    return {id: (conversation, posts) for id, conversation, posts in rows}
+
+
+_TOLD = """
+SELECT entry_id, conversation, posts FROM talk WHERE conversation IN
+    (SELECT conversation FROM talk WHERE entry_id IN (SELECT value FROM json_each(?)))
+"""
+
+
+def tell(database: Database, told: Mapping[int, tuple[int, int] | None]) -> None:
+    """Note of which conversation, and of how many posts, pages tell that were published; inside a transaction."""
+    database.conn.executemany("DELETE FROM talk WHERE entry_id = ?", ((id,) for id in told))
+    database.conn.executemany(
+        "INSERT INTO talk VALUES (?, ?, ?)", ((id, *talk) for id, talk in told.items() if talk is not None)
+    )

@@ -163,10 +163,16 @@ def correct(
 
 
 def river(database: Database, limit: int, per_day: int) -> list[Post]:
-    """Return the newest posts that are shown, newest first: `limit` of them, and what is folded between them.
+    """Return the newest posts that are shown, newest first: `limit` of them, and what is folded between them."""
+    found = by_ids(database, river_ids(database, limit, per_day))
+    return sorted(found, key=lambda post: (post.shown_at, post.id), reverse=True)
+
+
+def river_ids(database: Database, limit: int, per_day: int) -> list[int]:
+    """Return the ids of the river's posts, newest first.
 
     Of one blog and day only `per_day` posts count, so that nobody pushes all others off the page; of the rest the
-    newest few come along.
+    newest come along.
     """
     counted, taken = 0, []
     of_day: Counter[tuple[int, str]] = Counter()
@@ -178,11 +184,11 @@ def river(database: Database, limit: int, per_day: int) -> list[Post]:
             break
         if of_day[day] <= per_day + MOST_FOLDED:
             taken.append(id)
-    return sorted(by_ids(database, taken), key=lambda post: (post.shown_at, post.id), reverse=True)
+    return taken
 
 
 MOST_LOOKED_AT = 5_000
-MOST_FOLDED = 20
+MOST_FOLDED = 200  # lines of a list that is folded away
 _RIVER = """
 SELECT entry.id, feed_id, shown_at FROM entry JOIN feed ON feed.id = entry.feed_id
 WHERE entry.hidden = '' AND feed.removed_at IS NULL ORDER BY shown_at DESC, entry.id DESC LIMIT ?
@@ -291,11 +297,17 @@ def is_gone(database: Database, named: int | str | None) -> bool:
     return row.fetchone() is not None
 
 
-def is_lost(database: Database, id: int) -> bool:
-    """Tell whether a post is not shown (any more) that has this id, or had it before it was purged."""
-    if is_shown(database, id):
-        return False
-    return bool(id <= int(database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0]))
+def whereabouts(database: Database, id: int) -> str | None:
+    """Return the path of a shown post, "" for one that was shown or purged, None for one that never was."""
+    row = database.execute(
+        "SELECT slug FROM entry JOIN feed ON feed.id = entry.feed_id"
+        " WHERE entry.id = ? AND hidden = '' AND removed_at IS NULL",
+        [id],
+    ).fetchone()
+    if row:
+        return f"posts/{id}-{row[0]}/"
+    newest = database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()
+    return "" if id <= int(newest[0]) else None
 
 
 _POSTS = f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,9 +80,30 @@ def remove(database: Database, ids: Sequence[int], why: str) -> int:
         shown += row is not None
     if ids:
         show_orphans(database)
-        stale.mark_posts(database, ids)
+        stale.mark_posts(database, [*ids, *_unsay(database, ids, why)])
         stale.mark_river(database)
     return shown
+
+
+def _unsay(database: Database, ids: Sequence[int], why: str) -> list[int]:
+    """Withdraw the links that entries made, words and all, unless another shown one says the same.
+
+    Returns the posts under which they stood.
+    """
+    wanted = json.dumps(list(ids))
+    return [row[0] for row in database.execute(_UNSAY, [why, wanted]).fetchall()]
+
+
+_SAID_BY = """
+source_key IN (SELECT url_key FROM entry WHERE id IN (SELECT value FROM json_each(?)) AND url_key <> '')
+    AND NOT EXISTS (SELECT 1 FROM entry AS other JOIN feed ON feed.id = other.feed_id
+        WHERE other.url_key = source_key AND other.hidden = '' AND removed_at IS NULL)
+"""
+_UNSAY = f"""
+UPDATE linkback SET status = 'retracted', problem = ?, title = '', author = '', excerpt = '["","",""]',
+    recheck_at = NULL, next_try_at = NULL
+WHERE status <> 'rejected' AND {_SAID_BY} RETURNING entry_id
+"""
 
 
 def expire(database: Database, before: datetime, limit: int) -> int:
@@ -185,7 +207,12 @@ def bury(database: Database, id: int, now: datetime) -> None:
     )
     stale.mark_posts(database, [id])
     stale.mark_river(database)
+    # Once its linkbacks are gone, nothing tells in which weeks it was talked about.
+    days = database.execute("SELECT DISTINCT substr(received_at, 1, 10) FROM linkback WHERE entry_id = ?", [id])
+    stale.mark_sections(database, [("day", int(row[0].replace("-", ""))) for row in days.fetchall()])
     database.execute("UPDATE entry SET hidden = ? WHERE id = ?", [REMOVED, id])
+    said = database.execute(f"DELETE FROM linkback WHERE {_SAID_BY} RETURNING entry_id", [json.dumps([id])])
+    stale.mark_posts(database, [row[0] for row in said.fetchall()])
     show_orphans(database)
     database.execute("UPDATE feed SET voice = '' WHERE id = (SELECT feed_id FROM entry WHERE id = ?)", [id])
     database.execute("DELETE FROM entry WHERE id = ?", [id])

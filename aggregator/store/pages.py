@@ -71,6 +71,11 @@ def paths_under(database: Database, prefix: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def was_published(database: Database, path: str) -> bool:
+    """Tell whether a file of the site was published once and is no more."""
+    return digests(database, [path]).get(path) == b""
+
+
 def newest_under(database: Database, prefix: str, limit: int) -> list[str]:
     """Return the files of one folder of the site that were published last, the latest first."""
     rows = database.execute(

@@ -348,6 +348,13 @@ CREATE TABLE chapter (
     first_at      TEXT NOT NULL
 ) STRICT;
 CREATE INDEX chapter_at ON chapter (first_at);
+-- of which conversation, and of how many posts, a published page tells
+CREATE TABLE talk (
+    entry_id      INTEGER PRIMARY KEY,
+    conversation  INTEGER NOT NULL,
+    posts         INTEGER NOT NULL
+) STRICT;
+CREATE INDEX talk_conversation ON talk (conversation);
 CREATE INDEX entry_of_blog ON entry (feed_id, shown_at DESC, id DESC) WHERE hidden = '';
 CREATE INDEX linkback_by_time ON linkback (received_at) WHERE status = 'published';
 -- pictures of blogs: where the operator or the feed says they are, and what came of asking

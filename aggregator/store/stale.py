@@ -64,14 +64,26 @@ def mark_posts(database: Database, ids: Iterable[int]) -> None:
 
 
 def mark_posts_of(database: Database, feed_id: int) -> None:
-    """Note every post of a feed, and its blog's page; inside a transaction."""
+    """Note every post of a feed, its blog's page, and all that name this blog elsewhere; inside a transaction."""
     database.execute(_COUNT_UP)
     database.execute(
         f"INSERT INTO stale (kind, id, change, feed_id, shown_at)"
         f" SELECT 'post', id, {_NEXT_CHANGE}, feed_id, shown_at FROM entry WHERE feed_id = ? {_RENEW_PLACE}",
         [feed_id],
     )
-    mark_sections(database, [("blog", feed_id)])
+    linked_to = database.execute("SELECT DISTINCT entry_id FROM linkback WHERE feed_id = ?", [feed_id]).fetchall()
+    if linked_to:
+        mark_posts(database, (row[0] for row in linked_to))
+    mark_sections(database, [("blog", id) for id in (feed_id, *_linking_to(database, feed_id))])
+
+
+def _linking_to(database: Database, feed_id: int) -> list[int]:
+    rows = database.execute(
+        "SELECT DISTINCT linkback.feed_id FROM entry JOIN linkback ON linkback.entry_id = entry.id"
+        " WHERE entry.feed_id = ? AND linkback.feed_id IS NOT NULL",
+        [feed_id],
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def mark_river(database: Database) -> None:
