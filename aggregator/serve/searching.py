@@ -26,7 +26,7 @@ IN_A_FEED = 40
 # So many searches are under way at once; the others wait.
 AT_ONCE = 2
 _LONGEST = 200
-_MONTH = re.compile(r"\d{4}(-\d{2})?")
+_MONTH = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 _TYPES = {"atom": "feed.atom", "rss": "feed.rss", "json": "feed.json"}
 
 
@@ -43,7 +43,7 @@ class Searching:
     async def page(self, request: Request) -> Response:
         """Answer with the form and what was found."""
         asked = _asked(request)
-        problem, hits, blogs = "", None, list[Blog]()
+        problem, hits, blogs = _what_is_wrong(request, asked), None, list[Blog]()
         try:
             async with self._turns:
                 hits, blogs = await asyncio.to_thread(self._search, asked)
@@ -98,6 +98,14 @@ class Searching:
         by = Narrowing(blog, any_of(topics[0].match) if topics else "", asked.time)
         words = query(asked.words).expression
         return narrowed(words, by)
+
+
+def _what_is_wrong(request: Request, asked: Asked) -> str:
+    if request.query_params.get("in") and not asked.time:
+        return "A time is a year or a month, like 2026-11."
+    if asked.words and not query(asked.words).expression:
+        return "There is no word in it that is to be found."
+    return ""
 
 
 def _asked(request: Request) -> Asked:

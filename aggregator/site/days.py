@@ -48,3 +48,15 @@ def _day(day: date, posts: Sequence[Post], per_feed: int | None) -> Day:
             surplus.setdefault(post.blog.id, []).append(post)
     folds = tuple(Fold(rest[0].blog, tuple(rest)) for rest in surplus.values())
     return Day(day, tuple(shown), folds)
+
+
+def fair(posts: Sequence[Post], most: int) -> list[Post]:
+    """Return posts without those that one blog has written beyond `most` of one day (of UTC)."""
+    count: dict[tuple[int, date], int] = {}
+    kept = []
+    for post in posts:
+        key = (post.blog.id, post.shown_at.date())
+        count[key] = count.get(key, 0) + 1
+        if count[key] <= most:
+            kept.append(post)
+    return kept

@@ -60,19 +60,22 @@ class Item:
 def of_posts(templates: Templates, posts: Sequence[Post]) -> list[Item]:
     """Return posts as items; those whose text is not shown have only how they begin."""
     root = templates.look.masthead.url
-    return [_of_post(post, root, shows_text=templates.shows_text(post)) for post in posts]
+    untitled = templates.speech.translations.gettext("Untitled")
+    return [_of_post(post, root, untitled, shows_text=templates.shows_text(post)) for post in posts]
 
 
-def _of_post(post: Post, root: str, *, shows_text: bool) -> Item:
+def _of_post(post: Post, root: str, untitled: str, *, shows_text: bool) -> Item:
     page = f"{root}{post.path[1:]}"
-    published_at = post.published_at or post.shown_at
+    # A date that lies ahead would pin the post to the top of every reader for as long.
+    published_at = min(post.published_at or post.shown_at, post.shown_at)
+    edited_at = post.updated_at if post.updated_at != post.published_at else None
     return Item(
         id=words.urn(post),
-        title=words.headline(post),
+        title=words.headline(post) or untitled,
         url=post.url or page,
         author=post.author or post.blog.name,
         published_at=published_at,
-        updated_at=max(post.updated_at or published_at, published_at),
+        updated_at=max(edited_at or published_at, published_at),
         html=prose.for_feeds(post.html) if shows_text else "",
         text=post.lede,
         language=post.language,
@@ -88,7 +91,7 @@ def of_thought(templates: Templates, post: Post, thought: Thought) -> Item:
     """Return a thought under a post as an item."""
     page = f"{templates.look.masthead.url}{post.path[1:]}"
     id = words.item_urn(post.guid, thought.url)
-    related = (page, words.headline(post))
+    related = (page, words.headline(post) or templates.speech.translations.gettext("Untitled"))
     title = templates.text("thought_title.txt", kind=thought.kind, title=thought.title or thought.url)
     author, text = thought.author or thought.blog, "".join(thought.excerpt)
     return Item(id, title, thought.url, author, thought.at, thought.at, text=text, related=related)

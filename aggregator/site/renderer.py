@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from aggregator.model import Answer, Blog, Conversation, ListedMention, Mention, Post, Thought
 from aggregator.overview import Front, Topic
 from aggregator.site import feeds, words
-from aggregator.site.days import days
+from aggregator.site.days import days, fair
 from aggregator.site.feeds import Channel
 from aggregator.site.sections import Sections
 from aggregator.site.templating import Look, Templates
+
+# Programs that read feeds fold nothing: of a flood they get this much beyond what the page shows.
+_MOST_FOLDED_IN_FEEDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Renderer:
         """Return the front page and the feeds; posts come newest first."""
         masthead = self.look.masthead
         channel = Channel(masthead.title, masthead.url, masthead.url, masthead.description)
+        told = fair(front.posts, self.look.per_feed_per_day + _MOST_FOLDED_IN_FEEDS)
         return {
             "index.html": self.templates.page(
                 "river.html",
@@ -57,7 +61,7 @@ class Renderer:
                 echoes=thoughts,
                 topics=topics,
             ),
-            **feeds.files(self.templates, "", channel, feeds.of_posts(self.templates, front.posts)),
+            **feeds.files(self.templates, "", channel, feeds.of_posts(self.templates, told)),
         }
 
     def post(
@@ -98,7 +102,7 @@ class Renderer:
     def thoughts_feed(self, post: Post, thoughts: Sequence[Thought]) -> bytes:
         """Return the Atom feed of the thoughts under a post."""
         gettext = self.templates.speech.translations.gettext
-        title = gettext("Thoughts on %(post)s") % {"post": words.quoted(words.headline(post))}
+        title = gettext("Thoughts on %(post)s") % {"post": words.quoted(words.headline(post) or gettext("Untitled"))}
         url = f"{self.look.masthead.url}{post.path[1:]}"
         items = [feeds.of_thought(self.templates, post, thought) for thought in reversed(thoughts)]
         return feeds.rendered(self.templates, Channel(title, url, url, name="thoughts"), items, "atom")

@@ -158,7 +158,7 @@ class Sections:
         )
         html, text = self.mail(week)
         base = f"{self._masthead.url}{folder}"
-        channel = Channel(f"{week.number} · {self._masthead.title}", base, base)
+        channel = Channel(f"{self._week_title(week)} · {self._masthead.title}", base, base)
         items = feeds.of_posts(self._templates, texts)
         return {
             f"{folder}index.html": page,
@@ -185,14 +185,17 @@ class Sections:
 
     def _week_item(self, week: Week) -> Item:
         at = week.updated_at or datetime.combine(week.last_day, datetime.min.time(), self._zone)
-        gettext = self._templates.speech.translations.gettext
-        title = gettext("Week of %(day)s") % {"day": self._templates.speech.short_day(week.first_day)}
+        title = self._week_title(week)
         url = f"{self._masthead.url}{week.path[1:]}"
         html = str(self._digest(week)) or f"<p>{title}</p>"
         return Item(f"{url}#digest", title, url, self._masthead.title, at, at, html=html)
 
     def _digest(self, week: Week) -> str:
         return Markup(self._templates.text("digest.html", week=week, base=self._masthead.url))  # noqa: S704
+
+    def _week_title(self, week: Week) -> str:
+        gettext = self._templates.speech.translations.gettext
+        return gettext("Week of %(day)s") % {"day": self._templates.speech.short_day(week.first_day)}
 
     def _weekly_title(self) -> str:
         return self._templates.speech.translations.gettext("%(planet)s, week by week") % {

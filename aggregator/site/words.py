@@ -45,8 +45,8 @@ def host(url: str) -> str:
 
 
 def headline(post: Post) -> str:
-    """Return the title of a post, or how it begins when it has none."""
-    return post.title or shortened(post.lede, 70) or "Untitled"
+    """Return the title of a post, or how it begins when it has none; "" when it has no words at all."""
+    return post.title or shortened(post.lede, 70)
 
 
 def quoted(text: str) -> str:
