@@ -91,6 +91,10 @@ def test_a_page_that_was_removed_says_so_and_one_that_never_was_too(here: Runnin
 
     assert "removed" in here.get(path[1]).text
     assert here.get(path[1].rstrip("/")).status_code == 410
+    other = re.search(r'href="/(posts/(\d+)-[^"#]+)"', here.get().text)
+    assert other is not None
+    renamed = requests.get(f"{here.url}posts/{other[2]}-another-name/", allow_redirects=False, timeout=5)
+    assert (renamed.status_code, renamed.headers["Location"]) == (301, f"/{other[1]}")
     assert here.get("posts/999999-nothing/").status_code == 404
     assert "There is no such page" in here.get("nothing/at/all").text
     here.config.write_text(config, "utf-8")
@@ -123,7 +127,7 @@ def test_what_browsers_and_programs_ask_for_is_there(here: Running) -> None:
     types = {
         "feed.rss": "application/rss+xml", "feed.json": "application/feed+json", "foaf.rdf": "application/rdf+xml",
         "robots.txt": "text/plain", "sitemap.xml": "text/xml", "opensearch.xml": "text/xml",
-        "static/planet.js": "text/javascript",
+        "static/planet.js": "text/javascript", "favicon.ico": "image/x-icon",
     }  # fmt: skip
     for path, kind in types.items():
         answer = here.get(path)

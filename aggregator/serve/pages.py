@@ -29,6 +29,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".webp": "image/webp",
+    ".ico": "image/x-icon",
     ".svg": "image/svg+xml",
     ".json": "application/json; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",

@@ -41,6 +41,7 @@ class Renderer:
     def static(self) -> dict[str, bytes]:
         """Return the stylesheet, the script and the icon, and the files that never change by themselves."""
         files = {f"static/{name}": content for name, content in self.templates.static.items()}
+        files["favicon.ico"] = self.templates.static["favicon.ico"]  # some ask for it where it has always been
         files["robots.txt"] = self.templates.page("robots.txt")
         files["opensearch.xml"] = self.templates.page("opensearch.xml")
         return files
