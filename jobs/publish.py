@@ -19,6 +19,7 @@ from aggregator import store
 from aggregator.model import Post
 from aggregator.overview import Week
 from aggregator.site import Renderer, folder
+from aggregator.store.search import Indexed
 from aggregator.store.stale import Section, Spot, Stale, StaleSections
 from jobs.gather import Gathering
 from jobs.pages import Pages
@@ -83,8 +84,9 @@ class Publisher:
     def _publish_batch(self, stale: Stale, shown: Sequence[Post]) -> int:
         gathering = self._gathering()
         if stale.posts:
+            prepared = store.search.prepare(self._database, stale.posts)  # it takes long, and pings want to be stored
             with store.transaction(self._database):
-                take_in(self._database, gathering, stale.posts, stale.spots)
+                take_in(self._database, gathering, prepared, stale.posts, stale.spots)
         pages = Pages(self._database, self._renderer, gathering)
         ids = [*stale.posts, *pages.company(stale.posts)]
         files, over = pages.conversations(ids)
@@ -171,6 +173,9 @@ class Publisher:
         changed = {name: digest for name, digest in digests.items() if published.get(name) != digest}
         # Permalinks first: the front page must never lead to a page that isn't there yet.
         order = sorted(changed, key=lambda name: not name.startswith(_POSTS_FOLDER))
+        if changed:
+            with store.transaction(self._database):
+                store.pages.announce(self._database, changed)
         folder.write(self._public, {name: files[name] for name in order})
         folder.remove(self._public, gone)
         with store.transaction(self._database):
@@ -180,13 +185,15 @@ class Publisher:
         return len(changed) + len(gone)
 
 
-def take_in(database: Database, gathering: Gathering, ids: Sequence[int], spots: Sequence[Spot]) -> None:
+def take_in(
+    database: Database, gathering: Gathering, prepared: Sequence[Indexed], ids: Sequence[int], spots: Sequence[Spot]
+) -> None:
     """Bring search index, topics and numbered pages up to date with posts that came, changed or went.
 
     Inside a transaction, which notes the sections that show these posts, or did: once a post has left a topic,
     nothing else tells that it was there.
     """
-    store.search.index(database, ids)
+    store.search.index(database, prepared)
     touched = {("topic", topic) for topic in store.topics.assign(database, ids)}
     moved = {("chapter", number) for number in store.chapters.extend(database, gathering.look.entries)}
     store.stale.mark_sections(database, touched | moved | dependents(gathering, ids, spots) | set(ALWAYS))

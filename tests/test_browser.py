@@ -203,6 +203,20 @@ def test_j_and_k_walk_through_the_river_and_o_opens(page: object) -> None:
 
 
 @needs_browser
+def test_keys_may_be_switched_off(page: object) -> None:
+    page.goto("/")  # type: ignore[attr-defined]
+    button = page.locator(".keys")  # type: ignore[attr-defined]
+    assert button.inner_text() == "Keys: on"
+
+    button.click()
+    page.reload()  # type: ignore[attr-defined]
+    page.keyboard.press("j")  # type: ignore[attr-defined]
+
+    assert button.inner_text() == "Keys: off"
+    assert page.evaluate("document.activeElement.tagName") == "BODY"  # type: ignore[attr-defined]
+
+
+@needs_browser
 def test_what_is_new_since_the_last_visit_is_marked_and_told_live(page: object, here: Running) -> None:
     page.goto("/")  # type: ignore[attr-defined]
     assert page.locator(".is-new").count() == 0  # type: ignore[attr-defined]
@@ -216,7 +230,15 @@ def test_what_is_new_since_the_last_visit_is_marked_and_told_live(page: object, 
     page.locator(".is-new").first.wait_for()  # type: ignore[attr-defined]
     assert page.locator(".is-new h3").all_inner_texts() == ["Breaking news"]  # type: ignore[attr-defined]
     page.reload()  # type: ignore[attr-defined]
+    assert page.locator(".is-new h3").all_inner_texts() == ["Breaking news"]  # type: ignore[attr-defined]
+    # Half an hour later it is another visit.
+    page.evaluate("""() => {
+        const kept = JSON.parse(localStorage.getItem("planet"));
+        localStorage.setItem("planet", JSON.stringify({ ...kept, at: kept.at - 1800001 }));
+    }""")  # type: ignore[attr-defined]
+    page.reload()  # type: ignore[attr-defined]
     assert page.locator(".is-new").count() == 0  # type: ignore[attr-defined]
+    assert page.locator(".live a").count() == 0  # type: ignore[attr-defined]
 
 
 @needs_browser

@@ -24,7 +24,7 @@ def library(database: Database) -> Database:
     }
     ids = stored(database, feed, *(entry(title, title=title, html=html) for title, html in texts.items()))
     with store.transaction(database):
-        store.search.index(database, ids)
+        store.search.index(database, store.search.prepare(database, ids))
     return database
 
 

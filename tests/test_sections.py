@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -204,7 +204,8 @@ def test_a_publisher_that_is_killed_midway_forgets_no_page(world: Worlds, web: F
     stale = store.stale.some(here.database, 10)
     gathering = Gathering(here.database, equipment.renderer_for(here.planet), here.now)
     with store.transaction(here.database):
-        take_in(here.database, gathering, stale.posts, stale.spots)
+        prepared = store.search.prepare(here.database, stale.posts)
+        take_in(here.database, gathering, prepared, stale.posts, stale.spots)
 
     here.publish()  # by the one that comes after it
 
@@ -589,6 +590,58 @@ def test_a_blog_that_was_never_read_has_no_dead_link(world: Worlds, web: Farm) -
 
 
 # -- the whole ---------------------------------------------------------------------------------------
+
+
+class _Stopped(Exception):
+    pass
+
+
+def stopped_while_publishing(here: World) -> None:
+    """Publish until files are written, and be stopped before anybody notes it."""
+
+    class Stopped(Publisher):
+        def _replace(self, files: dict[str, bytes], gone: Sequence[str], _settle: Callable[[], None]) -> int:
+            def stop() -> None:
+                raise _Stopped
+
+            return super()._replace(files, gone, stop)
+
+    renderer = equipment.renderer_for(here.planet)
+    with pytest.raises(_Stopped):
+        Stopped(here.database, renderer, here.planet.public, here.clock).publish()
+
+
+def test_a_page_that_was_written_and_never_noted_goes_with_its_post(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    here.publish()
+    feed_at(web, ("/1", "One", "x"), ("/2", "Zebrafinch", "zebrafinch"))
+    here.later(hours=2).poll()
+    stopped_while_publishing(here)
+    assert "Zebrafinch" in here.page()
+
+    with store.transaction(here.database):
+        store.gone.bury(here.database, id_of(here, "Zebrafinch"), here.now)
+    here.publish()
+
+    for name, content in files_of(here.planet.public).items():
+        assert b"ebrafinch" not in content, name
+
+
+def test_an_edit_that_was_written_and_never_noted_is_undone(world: Worlds, web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "right")))
+    here.poll()
+    here.publish()
+    feed_at(web, ("/1", "One", "wrong"))
+    here.later(hours=2).poll()
+    stopped_while_publishing(here)
+
+    feed_at(web, ("/1", "One", "right"))
+    here.later(hours=2).poll()
+    here.publish()
+
+    assert "right" in here.post("One")
+    assert "wrong" not in here.post("One")
 
 
 def test_sections_wait_their_turn_and_posts_do_not(world: Worlds, web: Farm) -> None:

@@ -43,20 +43,23 @@ def purge(config_path: Path, url: str) -> None:
         if not posts and not linkbacks:
             raise NothingKnown(f"nothing is stored of {url}; planet explain tells what is known of an address")
         with busy("Taking it off the pages"):
-            is_published = _publish(planet, database) or _wait_until_published(database, posts)
+            is_published = _publish(planet, database) or _wait_until_published(database)
             store.gone.erase(database)
     later = "" if is_published else "; the planet at work takes them off its pages as soon as it can"
     click.echo(f"{counted(len(posts), 'post')} and {counted(linkbacks, 'linkback')} are gone for good{later}.")
 
 
-def _wait_until_published(database: Database, posts: list[int]) -> bool:
-    """Give the planet that is at work here some seconds to take posts off its pages."""
+def _wait_until_published(database: Database) -> bool:
+    """Give the planet that is at work here some seconds to take all of it off its pages."""
     from aggregator import store
 
     tick = threading.Event()
+    changes = [store.stale.change(database)]
     for _ in range(PATIENCE_TICKS):
-        if not any(store.stale.is_marked(database, ("post", id)) for id in posts):
-            return True
+        if store.stale.is_published_until(database, changes[-1]):
+            if len(changes) == 2:
+                return True
+            changes.append(store.stale.change(database))  # the lists that show a post are noted when it is published
         tick.wait(0.2)
     return False
 

@@ -64,6 +64,7 @@ class Intake:
         self._decided: list[tuple[Claim, Decision]] = []
         self._counted_at: datetime | None = None
         self._waiting = 0
+        self._trouble = ""
         self._aside = ThreadPoolExecutor(1, "intake")
 
     async def accept(self, claim: Claim) -> Decision:
@@ -127,8 +128,14 @@ class Intake:
         self._is_slow = self._loop.time() - began > SLOW
         _tell([future for _, future in batch], done)
         if isinstance(done, PlanetError):
-            log.error("not stored, and not acknowledged: %s: %s", counted(len(batch), "ping"), done)
+            # How many are refused is the senders' to decide; the same trouble is told once.
+            level = logging.DEBUG if str(done) == self._trouble else logging.ERROR
+            log.log(level, "not stored, and not acknowledged: %s: %s", counted(len(batch), "ping"), done)
+            self._trouble = str(done)
         else:
+            if self._trouble:
+                log.info("pings are stored again")
+            self._trouble = ""
             _tell_operator(self._decided)
         self._is_busy = bool(self._arrived)
         if self._arrived:

@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from aggregator.store.newsletter import Reader
 log = logging.getLogger("planet.serve")
 
 LONGEST_ADDRESS = 254
+WAIT_FOR_LOCK = 2.0
 # Source: RFC 5321 section 4.1.2, as far as people use it; what isn't ASCII few servers take.
 _ADDRESS = re.compile(r"[!-;=?A-~]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A-Za-z]{2,63})")
 OF_A_CLIENT = Allowance(burst=5, every=timedelta(minutes=10))
@@ -55,6 +57,8 @@ class SigningUp:
         self._read_body = read_body
         self._root = urlsplit(renderer.look.masthead.url).path
         self._budget = Budget(OF_A_CLIENT)
+        # Whoever waits for the database here takes no thread from searches and status pages.
+        self._desk = ThreadPoolExecutor(1, "newsletter")
 
     async def sign_up(self, request: Request) -> Response:
         """Show the form, or take an address: whatever it is, the answer is one."""
@@ -116,13 +120,13 @@ class SigningUp:
             return as_response(page_of("notice.html", page), 404 if request.method == "GET" else 200)
         if request.method != "POST":
             return self._form(
-                200, headline=headline, button=button, action=f"{self._root}{request.url.path.lstrip('/')}"
+                200, headline=headline, button=button, action=f"{self._root}{request.scope['path'].lstrip('/')}"
             )
         return await self._written(lambda: do(token), *done)
 
     async def _written(self, write: Callable[[], object], headline: str, explanation: str) -> Response:
         try:
-            await asyncio.to_thread(write)
+            await asyncio.get_running_loop().run_in_executor(self._desk, write)
         except PlanetError as error:
             log.error("%s", error)
             return unavailable(self._waking)
@@ -137,7 +141,8 @@ class SigningUp:
         self._write(lambda database: store.newsletter.sign_up(database, address, token, self._clock()))
 
     def _write(self, change: Callable[[Database], object]) -> None:
-        with closing(store.open_store(self._data, synchronous="FULL")) as database, store.transaction(database):
+        opened = store.open_store(self._data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
+        with closing(opened) as database, store.transaction(database):
             change(database)
 
     def _find(self, token: str) -> Reader | None:

@@ -123,19 +123,20 @@ def make_due(database: Database, now: datetime) -> int:
     return int(marked.rowcount)
 
 
-def make_due_by_ping(database: Database, feed_id: int, now: datetime) -> datetime:
+def make_due_by_ping(database: Database, feed_id: int, now: datetime) -> datetime | None:
     """Let a feed be polled because its blog says that it changed, at most every five minutes; inside a transaction.
 
     Returns when the blog is to be asked: now, or when the rest since its last ping is over, but not before its server
-    lets us. A feed that fails keeps its own pace: anybody can send such a hint.
+    lets us; None when that is planned already. A feed that fails keeps its own pace: anybody can send such a hint.
     """
     row = database.execute(
         "SELECT pinged_at, last_poll_at, stay_away_until FROM feed WHERE id = ?", [feed_id]
     ).fetchone()
     pinged_at, polled_at, stay_away_until = (to_instant(text) for text in row)
     at = now if pinged_at is None else max(now, pinged_at if pinged_at > now else pinged_at + PING_REST)
-    if at != pinged_at:
-        database.execute("UPDATE feed SET pinged_at = ? WHERE id = ?", [to_text(at), feed_id])
+    if at == pinged_at:
+        return None
+    database.execute("UPDATE feed SET pinged_at = ? WHERE id = ?", [to_text(at), feed_id])
     poll_at = max(at, polled_at + PING_REST if polled_at else at, stay_away_until or at)
     database.execute(
         "UPDATE feed SET next_poll_at = ? WHERE id = ? AND next_poll_at > ? AND failures = 0 AND NOT is_taken",

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
 
+# The digest of a file of which nobody knows what it holds.
+_UNKNOWN = b"\0"
 _POST = re.compile(r"posts/(\d{1,18})-")
 
 
@@ -20,6 +22,18 @@ def digests(database: Database, paths: Iterable[str]) -> dict[str, bytes]:
         if row:
             found[path] = row[0]
     return found
+
+
+def announce(database: Database, paths: Iterable[str]) -> None:
+    """Note files that are about to be written; inside a transaction.
+
+    Until they are recorded nobody knows what they hold: they are written again, or removed, whatever happens.
+    """
+    current = generation(database)
+    database.conn.executemany(
+        "INSERT INTO page VALUES (?, ?, ?) ON CONFLICT (path) DO UPDATE SET digest = excluded.digest",
+        ((path, _UNKNOWN, current) for path in paths),
+    )
 
 
 def record(database: Database, changed: Mapping[str, bytes], gone: Iterable[str]) -> None:
@@ -91,13 +105,13 @@ def all_paths(database: Database) -> set[str]:
 
 
 def is_published(database: Database, path: str) -> bool:
-    """Tell whether a file of the site is published."""
-    return bool(next(iter(digests(database, [path]).values()), b""))
+    """Tell whether a file of the site is published, and what it holds is known."""
+    return digests(database, [path]).get(path, b"") not in (b"", _UNKNOWN)
 
 
 def forget(database: Database) -> None:
     """Forget what the files hold, so that every one is written again; inside a transaction."""
-    database.execute("UPDATE page SET digest = x'00' WHERE digest <> x''")
+    database.execute("UPDATE page SET digest = ? WHERE digest <> x''", [_UNKNOWN])
 
 
 def note(database: Database, name: str) -> str:

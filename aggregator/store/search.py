@@ -40,19 +40,27 @@ class Hits:
     total: int
 
 
-def index(database: Database, ids: Sequence[int]) -> None:
-    """Bring the index up to date with entries that may have changed, come or gone; inside a transaction."""
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What the index is to hold of an entry: a row, and links (key, address, words); nothing of one that is gone."""
+
+    id: int
+    row: tuple[str, ...] = ()
+    links: tuple[tuple[str, str, str], ...] = ()
+
+
+def prepare(database: Database, ids: Sequence[int]) -> list[Indexed]:
+    """Read what the index is to hold of entries that may have changed, come or gone, where it holds something else."""
     rows = {row[0]: row for row in database.execute(_ENTRIES, [json.dumps(list(ids))]).fetchall()}
+    prepared = []
     for id in ids:
         known = database.execute("SELECT hash FROM search WHERE rowid = ?", [id]).fetchone()
         row = rows.get(id)
-        if known and row and known[0] == row[-1]:
-            continue
-        if known:
-            database.execute("DELETE FROM search WHERE rowid = ?", [id])
-            database.execute("DELETE FROM cited WHERE entry_id = ?", [id])
-        if row:
-            _add(database, *row)
+        if row and not (known and known[0] == row[-1]):
+            prepared.append(_indexed(*row))
+        elif known and not row:
+            prepared.append(Indexed(id))
+    return prepared
 
 
 _ENTRIES = """
@@ -62,27 +70,39 @@ WHERE entry.id IN (SELECT value FROM json_each(?)) AND hidden = '' AND removed_a
 """
 
 
-def _add(
-    database: Database, id: int, feed_id: int, shown_at: str, url: str, title: str, author: str, html: str, tags: str,
-    digest: str,
-) -> None:  # fmt: skip
-    found = links(html)
+def _indexed(
+    id: int, feed_id: int, shown_at: str, url: str, title: str, author: str, html: str, tags: str, digest: str
+) -> Indexed:
+    found, own = links(html), host_of(url)
     text = plain(html, is_html=True, longest=LONGEST_TEXT)
     addresses = " ".join(address for address, _ in found)
-    row = [as_indexed(title), as_indexed(text), as_indexed(f"{' '.join(json.loads(tags))} {author}"), addresses]
-    database.execute(
-        "INSERT INTO search (rowid, title, text, tags, links, marks, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [id, *row, marks(feed_id, shown_at), digest],
+    words = as_indexed(f"{' '.join(json.loads(tags))} {author}")
+    cited = (
+        (key, address, plain(inner, is_html=True, longest=_LONGEST_WORDS))
+        for address, inner in found
+        if host_of(address) != own and (key := canonical(address))
     )
-    own = host_of(url)
-    database.conn.executemany(
-        "INSERT OR IGNORE INTO cited VALUES (?, ?, ?, ?)",
-        [
-            (id, key, address, plain(words, is_html=True, longest=_LONGEST_WORDS))
-            for address, words in found
-            if host_of(address) != own and (key := canonical(address))
-        ],
-    )
+    row = (as_indexed(title), as_indexed(text), words, addresses, marks(feed_id, shown_at), digest)
+    return Indexed(id, row, tuple(cited))
+
+
+def index(database: Database, prepared: Sequence[Indexed]) -> None:
+    """Bring the index up to date; inside a transaction.
+
+    An entry that has gone meanwhile is left out: its going has been noted, too.
+    """
+    for each in prepared:
+        database.execute("DELETE FROM search WHERE rowid = ?", [each.id])
+        database.execute("DELETE FROM cited WHERE entry_id = ?", [each.id])
+        if not each.row or not database.execute("SELECT 1 FROM entry WHERE id = ?", [each.id]).fetchone():
+            continue
+        database.execute(
+            "INSERT INTO search (rowid, title, text, tags, links, marks, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [each.id, *each.row],
+        )
+        database.conn.executemany(
+            "INSERT OR IGNORE INTO cited VALUES (?, ?, ?, ?)", ((each.id, *link) for link in each.links)
+        )
 
 
 def find(database: Database, expression: str, *, start: int, limit: int, best_first: bool = False) -> Hits:

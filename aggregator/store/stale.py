@@ -132,6 +132,16 @@ def is_marked(database: Database, section: Section) -> bool:
     return database.execute("SELECT 1 FROM stale WHERE kind = ? AND id = ?", list(section)).fetchone() is not None
 
 
+def change(database: Database) -> int:
+    """Return the number of the latest change."""
+    return _until(database)
+
+
+def is_published_until(database: Database, change: int) -> bool:
+    """Tell whether everything that changed up to a number is published."""
+    return database.execute("SELECT 1 FROM stale WHERE change <= ? LIMIT 1", [change]).fetchone() is None
+
+
 def settle(database: Database, rendered: Stale) -> None:
     """Forget what has been rendered, unless it changed again meanwhile; inside a transaction."""
     done: list[Section] = [("post", id) for id in rendered.posts]

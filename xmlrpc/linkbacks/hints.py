@@ -17,6 +17,6 @@ def take(database: Database, urls: Collection[str], now: datetime) -> bool:
     """
     feeds = store.feeds.named_by(database, urls)
     for feed_id in feeds:
-        at = store.feeds.make_due_by_ping(database, feed_id, now)
-        store.mentions.recheck_member(database, feed_id, at)
+        if at := store.feeds.make_due_by_ping(database, feed_id, now):
+            store.mentions.recheck_member(database, feed_id, at)
     return bool(feeds)
