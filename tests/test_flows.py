@@ -15,6 +15,7 @@ import pytest
 from linkbacks.decisions import Accepted, Refusal
 
 from aggregator import store
+from aggregator.errors import StoreFailed
 from aggregator.model import Status
 from aggregator.site import folder
 from jobs import equipment
@@ -651,17 +652,36 @@ def test_a_site_published_bit_by_bit_equals_one_rebuilt_from_the_store(
     assert here.rebuilt(tmp_path / "again") == files_of(here.planet.public)
 
 
-def test_a_build_is_copied_whole_and_nothing_else_stays(world: Callable[..., World], web: Farm, tmp_path: Path) -> None:
+def test_a_copy_of_a_build_loses_what_is_gone_and_nothing_else(world: Callable[..., World], web: Farm) -> None:
     here = world(feed_at(web, ("/1", "One", "x"), ("/2", "Two", "y")))
     here.poll()
-    (tmp_path / "out/posts/99-gone").mkdir(parents=True)
-    (tmp_path / "out/posts/99-gone/index.html").write_text("gone")
+    out = here.planet.data / "out"
+    build(here.database, equipment.renderer_for(here.planet), here.planet.public, here.clock)
+    folder.mirror(here.planet.public, out)
+    (out / "mine.txt").write_text("mine")
+    with store.transaction(here.database):
+        store.gone.remove(here.database, [1], "removed at its source")
 
     build(here.database, equipment.renderer_for(here.planet), here.planet.public, here.clock)
-    count = folder.mirror(here.planet.public, tmp_path / "out")
+    count = folder.mirror(here.planet.public, out)
 
-    assert files_of(tmp_path / "out") == files_of(here.planet.public)
-    assert count == len(files_of(here.planet.public))
+    copied = files_of(out)
+    assert copied.pop("mine.txt") == b"mine"
+    assert copied.pop(".planet-build").decode().split("\n") == sorted(files_of(here.planet.public))
+    assert copied == files_of(here.planet.public)
+    assert count == len(copied)
+
+
+def test_a_build_is_never_copied_over_what_somebody_else_has_put_there(
+    world: Callable[..., World], web: Farm, tmp_path: Path
+) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.publish()
+
+    with pytest.raises(StoreFailed, match="name an empty folder"):
+        folder.mirror(here.planet.public, tmp_path)
+
+    assert (tmp_path / "feeds.toml").exists()
 
 
 def test_a_build_brings_back_a_file_that_somebody_removed(world: Callable[..., World], web: Farm) -> None:

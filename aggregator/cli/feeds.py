@@ -56,7 +56,9 @@ def poll(config_path: Path, poll_all: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="A folder that gets a copy of it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="A folder of its own that gets a copy of it."
+)
 @config_option
 def build(config_path: Path, out: Path | None) -> None:
     """Bring the static site in data/public up to date, and copy it to --out."""

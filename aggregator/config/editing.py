@@ -11,18 +11,26 @@ from typing import Any
 import tomlkit
 
 from aggregator.config.statements import statements
+from aggregator.errors import ConfigBroken
 from aggregator.importing import Listed
 from aggregator.urls import canonical, web_url
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file in one piece, with the rights that it has: a reader sees the old one or the new one."""
+    """Write a file in one piece, with the rights that it has: a reader sees the old one or the new one.
+
+    Raises: ConfigBroken when it can't be written.
+    """
     target = path.resolve()
     fresh = target.with_name(f".{target.name}.new")
-    fresh.write_bytes(text.encode())
-    if target.exists():
-        fresh.chmod(target.stat().st_mode & 0o7777)
-    fresh.replace(target)
+    try:
+        fresh.write_bytes(text.encode())
+        if target.exists():
+            fresh.chmod(target.stat().st_mode & 0o7777)
+        fresh.replace(target)
+    except OSError as error:
+        reason = f"it can't be written ({error.strerror}); check the owner and the rights of its folder"
+        raise ConfigBroken([f"{path}: {reason}"]) from error
 
 
 def with_feeds(text: str, feeds: Sequence[Listed]) -> str:

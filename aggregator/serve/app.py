@@ -290,7 +290,7 @@ class App:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
             return unavailable(self._waking)
-        if moved := self._under_former(path):
+        if (moved := self._under_former(path)) is not None:
             return RedirectResponse(f"{self._url}{moved}", status_code=301)
         return await self._lost(path)
 
@@ -315,13 +315,13 @@ class App:
             was_here = store.pages.was_published(database, f"{path.rstrip('/')}/index.html")
             return "" if was_here else None
 
-    def _under_former(self, path: str) -> str:
-        """The path of a page that is asked for below an address that the planet had before, or ""."""
+    def _under_former(self, path: str) -> str | None:
+        """The path of a page that is asked for below an address that the planet had before, or None."""
         for root in self._former_roots:
             rest = f"/{path}".removeprefix(root)
             if rest != f"/{path}" and self._pages.find(rest) is not None:
                 return rest
-        return ""
+        return None
 
     async def _whole_conversation(self, id: int) -> str:
         """The path of the conversation that a post is part of, by whichever of its posts it is named; or ""."""

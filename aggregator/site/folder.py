@@ -8,6 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from aggregator.errors import StoreFailed
 
+# Which files of a copy are ours; never served, and never copied.
+_LIST = ".planet-build"
+
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files (path below `folder` to content); a reader sees each as it was or as it is, never half.
@@ -45,16 +48,23 @@ def names(folder: Path) -> set[str]:
 
 
 def mirror(folder: Path, out: Path) -> int:
-    """Make `out` hold what the folder holds, and nothing else; return how many files there are.
+    """Copy the folder to `out`, and take away what was copied there before and is no more; return how many files.
 
-    Raises: StoreFailed.
+    Nothing is touched that was not put there by us: a list of our files is kept beside them.
+
+    Raises: StoreFailed, also when `out` holds files and no such list.
     """
-    wanted = names(folder)
+    wanted, listed = names(folder), read(out, _LIST)
+    if listed is None and out.is_dir() and any(out.iterdir()):
+        raise StoreFailed(str(out), "it holds files that no build has put there; name an empty folder, or a new one")
+    before = set((listed or b"").decode().split("\n")) - {""}
+    write(out, {_LIST: "\n".join(sorted(before | wanted)).encode()})
     for name in sorted(wanted):
         content = read(folder, name)
         if content is not None and content != read(out, name):
             write(out, {name: content})
-    remove(out, names(out) - wanted)
+    remove(out, before - wanted)
+    write(out, {_LIST: "\n".join(sorted(wanted)).encode()})
     return len(wanted)
 
 

@@ -300,7 +300,7 @@ def is_gone(database: Database, named: int | str | None) -> bool:
 def whereabouts(database: Database, id: int) -> str | None:
     """Return the path of a shown post, "" for one that was shown or purged, None for one that never was."""
     row = database.execute(
-        "SELECT slug FROM entry JOIN feed ON feed.id = entry.feed_id"
+        "SELECT entry.slug FROM entry JOIN feed ON feed.id = entry.feed_id"
         " WHERE entry.id = ? AND hidden = '' AND removed_at IS NULL",
         [id],
     ).fetchone()

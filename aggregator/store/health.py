@@ -67,6 +67,8 @@ def _advice(row: dict[str, Any]) -> str:
         return f"look at the blog; if it is still the one you mean: planet release {url}"
     if row["health"] == "retired":
         return f"remove it from feeds.toml, or ask it again: planet release {url}"
+    if row["health"] == "failing":
+        return f"planet check --online looks at it now; if its blog is gone: planet remove {url}"
     if row["twin"]:
         return f"it is fetched at the same address as {row['twin']}; remove one of the two from feeds.toml"
     if address:
