@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlite_utils import Database
@@ -12,6 +13,7 @@ from aggregator.filters import Filters
 from aggregator.outbound import Engine, Guard
 from aggregator.site import Look, Manner, Renderer
 from jobs.outcomes import Terms
+from jobs.publish import Publisher
 from jobs.record import Keeping
 from jobs.sift import sift
 from jobs.verify import Policy
@@ -70,15 +72,13 @@ def policy_for(planet: Planet) -> Policy:
     )
 
 
-def renderer_for(planet: Planet) -> Renderer:
-    """Return what renders this planet's pages. Raises: ThemeBroken."""
-    return Renderer(look_of(planet))
+def renderer_for(planet: Planet, first_address: str = "") -> Renderer:
+    """Return what renders this planet's pages; its feeds are named by the address that it had first.
 
-
-def look_of(planet: Planet) -> Look:
-    """Return everything in the configuration that shows on pages."""
+    Raises: ThemeBroken.
+    """
     page = planet.page
-    return Look(
+    look = Look(
         planet.masthead,
         content=page.content,
         manner=Manner(page.images, tuple(page.embeds)),
@@ -89,4 +89,13 @@ def look_of(planet: Planet) -> Look:
         hub=planet.hub,
         theme=planet.theme,
         newsletter=planet.newsletter is not None,
+        first_address=first_address or planet.masthead.url,
     )
+    return Renderer(look)
+
+
+def publisher_for(database: Database, planet: Planet, clock: Callable[[], datetime]) -> Publisher:
+    """Return what publishes this planet. Raises: StoreFailed, ThemeBroken."""
+    with store.transaction(database):
+        first_address = store.pages.first_address(database, planet.masthead.url)
+    return Publisher(database, renderer_for(planet, first_address), planet.public, clock)

@@ -68,6 +68,16 @@ class Publisher:
             self._rest_until = self._clock() + REST * (self._clock() - began)
         return changed
 
+    def publish_all(self) -> None:
+        """Publish what is stale, and bring back files that somebody has removed.
+
+        Raises: StoreFailed, ThemeBroken.
+        """
+        if store.pages.all_paths(self._database) - folder.names(self._public):
+            with store.transaction(self._database):
+                store.pages.set_note(self._database, "fingerprint", "")
+        self.publish()
+
     def _publish_posts(self, until: Callable[[], bool]) -> int:
         changed = 0
         while not until():
@@ -197,17 +207,6 @@ def take_in(
     touched = {("topic", topic) for topic in store.topics.assign(database, ids)}
     moved = {("chapter", number) for number in store.chapters.extend(database, gathering.look.entries)}
     store.stale.mark_sections(database, touched | moved | dependents(gathering, ids, spots) | set(ALWAYS))
-
-
-def build(database: Database, renderer: Renderer, public: Path, clock: Callable[[], datetime]) -> None:
-    """Bring the whole published folder up to date, also where somebody has removed files from it.
-
-    Raises: StoreFailed, ThemeBroken.
-    """
-    if store.pages.all_paths(database) - folder.names(public):
-        with store.transaction(database):
-            store.pages.set_note(database, "fingerprint", "")
-    Publisher(database, renderer, public, clock).publish()
 
 
 def _everything(database: Database) -> list[Section]:

@@ -27,7 +27,6 @@ from jobs.link import Linking
 from jobs.newsletter import Letters, Newsletter, Send, newest_issue, published_issue
 from jobs.notify import channels, mail_server, notify
 from jobs.poll import Sweep
-from jobs.publish import Publisher
 from jobs.recheck import recheck
 from jobs.tidy import tidy
 from jobs.verify import Pace, Verification, forget_blocked
@@ -128,7 +127,7 @@ class _Hands:
         return linking.run
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        publisher = Publisher(database, equipment.renderer_for(planet), planet.public, self.clock)
+        publisher = equipment.publisher_for(database, planet, self.clock)
 
         def publish_changes() -> None:
             began = self.clock()

@@ -132,11 +132,14 @@ def test_a_feed_of_excerpts_has_no_text() -> None:
 
 
 def test_ids_stay_when_the_planet_moves() -> None:
-    moved = renderer(type(MASTHEAD)(title="T", url="https://new.example/planet/"))
-    before = feedparser.parse(feed("atom")).entries
-    after = feedparser.parse(river(posts(), [blog()], moved)["feed.atom"]).entries
+    masthead = type(MASTHEAD)(title="T", url="https://new.example/planet/")
+    moved = renderer(masthead, first_address="https://planet.example/")
+    before = feedparser.parse(feed("atom"))
+    after = feedparser.parse(river(posts(), [blog()], moved)["feed.atom"])
 
-    assert [entry.id for entry in before] == [entry.id for entry in after]
+    assert before.feed.id == after.feed.id == "https://planet.example/feed.atom"
+    assert "https://new.example/planet/feed.atom" in [link.href for link in after.feed.links]
+    assert [entry.id for entry in before.entries] == [entry.id for entry in after.entries]
 
 
 def test_the_blogrolls_read_back() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from aggregator.model import Claim, FeedHealth, PollSummary
 from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
-from jobs.publish import Publisher
 from jobs.recheck import recheck
 from jobs.verify import Verification
 from tests.builders import NOON, accept, claim, rss
@@ -69,13 +69,13 @@ class World:
         return next(feed for feed in store.health.health(self.database) if url in ("", feed.url))
 
     def publish(self, until: Callable[[], bool] = lambda: False) -> int:
-        renderer = equipment.renderer_for(self.planet)
-        return Publisher(self.database, renderer, self.planet.public, self.clock).publish(until)
+        return equipment.publisher_for(self.database, self.planet, self.clock).publish(until)
 
     def rebuilt(self, out: Path) -> dict[str, bytes]:
         """The files of a site that is published anew from the store."""
-        Publisher(self.database, equipment.renderer_for(self.planet), out, self.clock).publish()
-        return files_of(out)
+        planet = replace(self.planet, data=out)
+        equipment.publisher_for(self.database, planet, self.clock).publish()
+        return files_of(planet.public)
 
     def page(self, path: str = "index.html") -> str:
         return (self.planet.public / path).read_text("utf-8")

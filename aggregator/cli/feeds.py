@@ -67,14 +67,13 @@ def build(config_path: Path, out: Path | None) -> None:
     from aggregator.processes import Lock
     from aggregator.site import folder
     from jobs import equipment
-    from jobs.publish import build as build_site
 
     planet = load(config_path)
     with opened(planet) as database:
         try:
             with Lock(planet.data, "work"), busy("Publishing"):
                 equipment.subscribe(database, planet, clock.now())
-                build_site(database, equipment.renderer_for(planet), planet.public, clock.now)
+                equipment.publisher_for(database, planet, clock.now).publish_all()
         except AlreadyAtWork:
             if out is None:
                 raise

@@ -67,12 +67,11 @@ def _wait_until_published(database: Database) -> bool:
 def _publish(planet: Planet, database: Database) -> bool:
     """Publish the removal, unless a planet is at work here that does."""
     from aggregator.processes import Lock
-    from jobs.equipment import renderer_for
-    from jobs.publish import Publisher
+    from jobs.equipment import publisher_for
 
     try:
         with Lock(planet.data, "work"):
-            Publisher(database, renderer_for(planet), planet.public, clock.now).publish()
+            publisher_for(database, planet, clock.now).publish()
     except AlreadyAtWork:
         return False
     return True

@@ -89,7 +89,7 @@ class _WebHalf:
         self._seen = store.pages.generation(self._database)
         self._forgotten = store.pages.forgotten(self._database)
         self._events = Events()
-        self._take_on(config.current, renderer_for(config.current), self._formers(config.current))
+        self._take_on(*self._equipped(config.current))
         self._events.tell(self._newest())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -110,9 +110,15 @@ class _WebHalf:
         self._intake.close()
         self._database.close()
 
-    def _formers(self, planet: Planet) -> list[str]:
+    def _equipped(self, planet: Planet) -> tuple[Planet, Renderer, list[str]]:
+        """A configuration with what renders its pages, and the addresses that the planet had before."""
+        url = planet.masthead.url
         with store.transaction(self._database):
-            return store.pages.former_addresses(self._database, planet.masthead.url)
+            formers, first = (
+                store.pages.former_addresses(self._database, url),
+                store.pages.first_address(self._database, url),
+            )
+        return planet, renderer_for(planet, first), formers
 
     def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
@@ -162,7 +168,7 @@ class _WebHalf:
                     self._forgotten = forgotten
         if self._config.refresh():
             planet = self._config.current
-            self._loop.call_soon_threadsafe(self._take_on, planet, renderer_for(planet), self._formers(planet))
+            self._loop.call_soon_threadsafe(self._take_on, *self._equipped(planet))
 
     def _newest(self) -> list[int]:
         page = self._config.current.page

@@ -46,6 +46,7 @@ class Look:
     hub: str = ""
     theme: Path | None = None
     newsletter: bool = False
+    first_address: str = ""
 
 
 class Templates:

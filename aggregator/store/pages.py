@@ -136,6 +136,17 @@ def former_addresses(database: Database, url: str) -> list[str]:
     return had[:-1]
 
 
+def first_address(database: Database, url: str) -> str:
+    """Return the public address that the planet had first, and note it; inside a transaction.
+
+    Its feeds are named by it for good: under another name they would be other feeds to who follows them.
+    """
+    if not (first := note(database, "first address")):
+        first = next(iter(json.loads(note(database, "addresses") or "[]")), url)
+        set_note(database, "first address", first)
+    return first
+
+
 def secret(database: Database, name: str) -> str:
     """Return the unguessable part of a private address, made when it is first asked for; inside a transaction."""
     if not (found := note(database, f"secret: {name}")):
