@@ -1,0 +1,55 @@
+"""The nouns: values without I/O. Times are aware UTC, URLs absolute strings."""
+
+from aggregator.model.feeds import (
+    DueFeed,
+    Enclosure,
+    ParsedEntry,
+    ParsedFeed,
+    Poll,
+    PollState,
+    PollSummary,
+    Quiet,
+    ReadEntry,
+    Reading,
+    Subscription,
+    Voice,
+    Whereabouts,
+)
+from aggregator.model.linkbacks import Claim, Evidence, ListedMention, Mention, PendingLinkback, Protocol, Status
+from aggregator.model.posts import Answer, Blog, Conversation, Masthead, Post, Thought, Twin
+from aggregator.model.reports import EntryFacts, FeedHealth, LinkbackFacts, Notice, Pulse
+
+__all__ = [
+    "Answer",
+    "Blog",
+    "Claim",
+    "Conversation",
+    "DueFeed",
+    "Enclosure",
+    "EntryFacts",
+    "Evidence",
+    "FeedHealth",
+    "LinkbackFacts",
+    "ListedMention",
+    "Masthead",
+    "Mention",
+    "Notice",
+    "ParsedEntry",
+    "ParsedFeed",
+    "PendingLinkback",
+    "Poll",
+    "PollState",
+    "PollSummary",
+    "Post",
+    "Protocol",
+    "Pulse",
+    "Quiet",
+    "ReadEntry",
+    "Reading",
+    "Status",
+    "Subscription",
+    "Thought",
+    "Twin",
+    "Voice",
+    "Whereabouts",
+]
