@@ -13,7 +13,7 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
 
-from linkbacks import calls, endpoint, trackback, weblogs, webmention
+from linkbacks import calls, endpoint
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -23,7 +23,7 @@ from aggregator import store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
-from aggregator.serve import health, ping_test
+from aggregator.serve import health
 from aggregator.serve.answers import as_response, unavailable
 from aggregator.serve.client import address_of
 from aggregator.serve.crossing import carry
@@ -33,20 +33,18 @@ from aggregator.serve.exchange import Request as Incoming
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.newsletter import SigningUp
 from aggregator.serve.pages import SAFETY, Page, Pages, page_of
+from aggregator.serve.receivers import CODED, NO_STORE, Receivers, is_plain, later, read_body
 from aggregator.serve.searching import Searching
 from aggregator.site import Renderer
-from aggregator.urls import canonical, is_under
 
 log = logging.getLogger("planet.serve")
 
 _XML = [("content-type", calls.CONTENT_TYPE)]
-_CODED = "Send it without a Content-Encoding.\n"
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
 # Longer than all retries of a verification together.
 REVEAL_AFTER = timedelta(hours=2)
 _SAFETY = dict(SAFETY)
-_NO_STORE = {**_SAFETY, "Cache-Control": "no-store"}
 _NO_SUCH_PAGE = (
     "There is no such page",
     "It may have been removed where it was written, or its address has a mistake.",
@@ -88,15 +86,16 @@ class App:
         self._gone = page_of("410.html", renderer.notice(*_REMOVED))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
         self._events = events
+        self._receivers = receivers = Receivers(planet, pages, intake, renderer, clock)
         searching = Searching(planet.data, renderer, self._missing, self._waking)
         self._routes = Starlette(
             routes=[
-                Route("/xmlrpc", self._weblog_ping, methods=_ANY),
-                Route("/trackback/{id}", self._trackback, methods=_ANY),
-                Route("/trackback/{id}/", self._trackback, methods=_ANY),
-                Route("/webmention", self._webmention, methods=_ANY),
+                Route("/xmlrpc", receivers.weblog_ping, methods=_ANY),
+                Route("/trackback/{id}", receivers.trackback, methods=_ANY),
+                Route("/trackback/{id}/", receivers.trackback, methods=_ANY),
+                Route("/webmention", receivers.webmention, methods=_ANY),
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
-                Route("/test-ping", self._test_ping, methods=["GET", "POST"]),
+                Route("/test-ping", receivers.test_ping, methods=["GET", "POST"]),
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),
                 Route("/search", searching.page, methods=["GET"]),
                 Route("/search/feed.{format:str}", searching.feed, methods=["GET"]),
@@ -113,10 +112,10 @@ class App:
         near = tuple(planet.network.allow_addresses)
 
         def client_of(request: Request) -> str:  # behind a proxy that has no name here, everybody would be one client
-            client = self._client(request)
+            client = self._receivers.client(request)
             return "" if is_near(client, near) else client
 
-        forms = SigningUp(self._data, self._renderer, self._waking, self._clock, client_of, _body)
+        forms = SigningUp(self._data, self._renderer, self._waking, self._clock, client_of, read_body)
         return [
             Route("/newsletter", forms.sign_up, methods=["GET", "POST"]),
             Route("/newsletter/confirm/{token}", forms.confirm, methods=["GET", "POST"]),
@@ -145,98 +144,13 @@ class App:
         return carry(self._routes, request, path, exchange)
 
     async def _xmlrpc(self, request: Incoming, exchange: Exchange) -> None:
-        if not _is_plain(request.header(b"content-encoding")):
-            exchange.answer(415, [("content-type", "text/plain; charset=utf-8")], _CODED.encode())
+        if not is_plain(request.header(b"content-encoding")):
+            exchange.answer(415, [("content-type", "text/plain; charset=utf-8")], CODED.encode())
             return
         forwarded = request.all_of(b"x-forwarded-for") if self._proxies else ()
         client = address_of(request.client, forwarded, self._proxies)
         answer = await endpoint.respond(request.body, self._intake, self._url, self._clock(), client)
         exchange.answer(200, _XML, answer)
-
-    async def _weblog_ping(self, request: Request) -> Response:
-        """Answer weblogUpdates in its REST form: /xmlrpc?name=…&url=…."""
-        if request.method != "GET" or "url" not in request.query_params:
-            return _only_post("This is an XML-RPC endpoint; it takes POST requests only.\n")
-        try:
-            is_known = await self._intake.notice(weblogs.urls(tuple(request.query_params.values())[:6]), self._clock())
-        except StoreFailed:
-            return _later()
-        return PlainTextResponse(f"{weblogs.THANKS if is_known else weblogs.UNKNOWN}\n", headers=_NO_STORE)
-
-    async def _trackback(self, request: Request) -> Response:
-        if request.method != "POST":
-            return _trackback_answer(trackback.failure("This is a TrackBack endpoint; it takes POST requests only."))
-        body = await _body(request)
-        if isinstance(body, Response):
-            return body
-        target = f"{self._url}posts/{request.path_params['id']}/"
-        kind = request.headers.get("content-type", "")
-        claim = trackback.claim(body, kind, target, self._clock(), self._client(request))
-        if claim is None:
-            return _trackback_answer(trackback.failure(trackback.NO_URL))
-        try:
-            return _trackback_answer(trackback.reply(await self._intake.accept(claim)))
-        except StoreFailed:
-            return _trackback_answer(trackback.failure("It could not be stored; please send it again later."))
-
-    async def _webmention(self, request: Request) -> Response:
-        if request.method == "GET":
-            form = self._renderer.webmention_form(request.query_params.get("target", "")[:2_000])
-            return as_response(page_of("webmention.html", form), 200)
-        if request.method != "POST":
-            return _only_post("This is a Webmention endpoint; it takes POST requests.\n", "GET, HEAD, POST")
-        body = await _body(request)
-        if isinstance(body, Response):
-            return body
-        claim = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
-        if claim is None:
-            return self._said(request, webmention.Reply(400, webmention.INCOMPLETE))
-        try:
-            return self._said(request, webmention.reply(await self._intake.accept(claim), self._url))
-        except StoreFailed:
-            return _later()
-
-    async def _test_ping(self, request: Request) -> Response:
-        if request.method != "POST":
-            form = self._renderer.ping_test(target=request.query_params.get("target", "")[:2_000])
-            return as_response(page_of("test-ping.html", form), 200)
-        body = await _body(request)
-        if isinstance(body, Response):
-            return body
-        sent = webmention.claim(body, request.headers.get("content-type", ""), self._clock(), self._client(request))
-        if sent is None:
-            return as_response(page_of("test-ping.html", self._renderer.ping_test()), 400)
-        claim = replace(sent, protocol="pingback", vouch="")
-        try:
-            decision = await self._intake.accept(claim)
-        except StoreFailed:
-            return _later()
-        own = self._own_page(claim.target)
-        found = await asyncio.to_thread(ping_test.steps, self._url, claim.target, own, decision)
-        page = self._renderer.ping_test(claim.source[:2_000], claim.target[:2_000], found)
-        return as_response(page_of("test-ping.html", page), 200)
-
-    def _own_page(self, url: str) -> Page | None:
-        """The published page at an address, when it is one of ours."""
-        if not is_under(url, self._url):
-            return None
-        path = canonical(url).removeprefix(canonical(self._url)).lstrip("/")
-        return self._pages.find(f"{path}/" if path else "")
-
-    def _said(self, request: Request, reply: webmention.Reply) -> Response:
-        """A webmention's answer: as a page for a person at a form, as text for a program."""
-        headers = {"Location": reply.location} if reply.location else {}
-        if "text/html" in request.headers.get("accept", ""):
-            headline = "Thank you" if reply.location else "This webmention is not taken"
-            page = self._renderer.notice(headline, reply.text, reply.location)
-            response = as_response(page_of("notice.html", page), reply.status)
-            response.headers.update(headers)
-            return response
-        return PlainTextResponse(f"{reply.text}\n", reply.status, {**headers, **_NO_STORE})
-
-    def _client(self, request: Request) -> str:
-        peer = request.client.host if request.client else ""
-        return address_of(peer, request.headers.getlist("x-forwarded-for"), self._proxies)
 
     async def _mention(self, request: Request) -> Response:
         try:
@@ -267,14 +181,14 @@ class App:
     async def _healthz(self, _request: Request) -> Response:
         reasons = await asyncio.to_thread(health.report, self._data, self._mistakes(), self._clock())
         said = {"status": "failing", "reasons": reasons} if reasons else {"status": "ok"}
-        return JSONResponse(said, status_code=503 if reasons else 200, headers=_NO_STORE)
+        return JSONResponse(said, status_code=503 if reasons else 200, headers=NO_STORE)
 
     async def _metrics(self, _request: Request) -> Response:
         try:
             text = await asyncio.to_thread(health.metrics, self._data, self._mistakes(), self._clock())
         except StoreFailed:
-            return _later()
-        return Response(text, headers={"Content-Type": health.CONTENT_TYPE, **_NO_STORE})
+            return later()
+        return Response(text, headers={"Content-Type": health.CONTENT_TYPE, **NO_STORE})
 
     async def _else(self, request: Request) -> Response:
         path = request.path_params["path"]
@@ -354,29 +268,6 @@ class App:
         if mention and mention.status is Status.REJECTED and self._clock() < mention.asked_at + REVEAL_AFTER:
             return replace(mention, status=Status.PENDING)
         return mention
-
-
-async def _body(request: Request) -> bytes | Response:
-    """Return a body, at most a little more than a call may hold; or say why it is not read."""
-    if not _is_plain(request.headers.get("content-encoding", "")):
-        return PlainTextResponse(_CODED, 415, dict(_NO_STORE))
-    return await request.body()
-
-
-def _is_plain(coding: str) -> bool:
-    return coding.lower() in ("", "identity")
-
-
-def _only_post(text: str, allow: str = "POST") -> Response:
-    return PlainTextResponse(text, 405, {"Allow": allow, **_SAFETY})
-
-
-def _later() -> Response:
-    return PlainTextResponse("It could not be stored; please send it again later.\n", 503, {"Retry-After": "60"})
-
-
-def _trackback_answer(xml: str) -> Response:
-    return Response(xml.encode("utf-8", "replace"), headers={"Content-Type": trackback.CONTENT_TYPE, **_NO_STORE})
 
 
 def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:
