@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 from aggregator.serve.exchange import STATUS_LINES, Exchange, Request
-from aggregator.serve.reader import PIECE, Reader, Stage, Verdict, Whole
+from aggregator.serve.reader import BETWEEN, BODY, PIECE, Reader, Verdict, Whole
 
 log = logging.getLogger("planet.serve")
 
@@ -55,12 +55,13 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._under_way: asyncio.Task[None] | None = None  # else it might be collected
         self._has_ended = False  # the client sends no more
-        self._is_paused = False
+        self._is_paused = False  # nothing more is taken for now
+        self._is_full = False  # the client has more to read than it gets at once
         self._is_hung_up = False
         self._writable = asyncio.Event()
         self._writable.set()
         # What we wait for from the client, and until when.
-        self._awaited: Stage | None = None
+        self._awaited = -1
         self._deadline = _NEVER
         # What it has to read, how much of that it had taken at the last look, and until when it must take more.
         self._written = 0
@@ -75,7 +76,7 @@ class Connection(asyncio.Protocol):
         self.client = str((transport.get_extra_info("peername") or ("",))[0])
         self._reader = Reader(self._home.longest_body, self.client)
         if not self._home.admit(self, self.client):
-            self._transport.abort()
+            self.abort()
             return
         self._deadline = self._loop.time() + self._home.patience
 
@@ -105,10 +106,12 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Be slower: the client is."""
+        self._is_full = True
         self._writable.clear()
 
     def resume_writing(self) -> None:
         """Go on: the client has caught up."""
+        self._is_full = False
         self._writable.set()
         self._go_on()
 
@@ -116,11 +119,12 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Read and answer, as long as nothing is owed and the client takes what it gets."""
+        ready = self._reader.ready
         for _ in range(MOST_AT_ONCE):
-            if self._exchange is not None or not self._writable.is_set() or self._is_over():
+            if self._exchange is not None or self._is_full or self._is_hung_up:
                 break
-            if self._reader.ready:
-                self._answer(self._reader.ready.popleft())
+            if ready:
+                self._answer(ready.popleft())
             elif self._rest:
                 self._read()
             else:
@@ -138,19 +142,21 @@ class Connection(asyncio.Protocol):
 
     def _settle(self) -> None:
         """Take no more than is read, and know for what the client is waited for."""
-        if self._is_over():
-            return
-        if self._is_paused != bool(self._rest):
-            self._is_paused = not self._is_paused
-            (self._transport.pause_reading if self._is_paused else self._transport.resume_reading)()
-        if self._exchange is not None or self._rest or self._reader.ready:
+        if self._rest or self._is_paused:
+            self._pause(bool(self._rest))
+        if self._exchange is not None or self._is_hung_up or self._rest or self._reader.ready:
             return
         if self._has_ended:
             self._hang_up()
-        elif self._reader.stage is not self._awaited:
+        elif self._reader.stage != self._awaited:
             self._awaited = self._reader.stage
-            wait_for = IDLE_SECONDS if self._awaited is Stage.NONE else self._home.patience
+            wait_for = IDLE_SECONDS if self._awaited == BETWEEN else self._home.patience
             self._deadline = self._loop.time() + wait_for
+
+    def _pause(self, is_paused: bool) -> None:
+        if is_paused != self._is_paused and not self._transport.is_closing():
+            self._is_paused = is_paused
+            (self._transport.pause_reading if is_paused else self._transport.resume_reading)()
 
     def _answer(self, what: Whole | Verdict) -> None:
         if isinstance(what, Verdict):
@@ -158,7 +164,7 @@ class Connection(asyncio.Protocol):
             return
         is_last = what.is_last or (self._has_ended and not self._rest and not self._reader.ready)
         self._exchange = exchange = Exchange(self, what.request, is_last=is_last)
-        self._awaited, self._deadline = None, _NEVER
+        self._awaited, self._deadline = -1, _NEVER
         self._home.waiting.pop(self, None)
         try:
             pending = self._home.app(what.request, exchange)
@@ -200,7 +206,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, if anybody is there."""
-        if not self._is_over():
+        if not self._is_hung_up and not self._transport.is_closing():
             self._written += len(data)
             self._transport.write(data)
 
@@ -225,27 +231,24 @@ class Connection(asyncio.Protocol):
 
     # -- ends ----------------------------------------------------------------------------------------
 
-    def _is_over(self) -> bool:
-        return self._is_hung_up or self._transport.is_closing()
-
     def _hang_up(self) -> None:
         """End, but not before the client has had the chance to read what it was told."""
-        if self._is_over():
+        if self._is_hung_up:
             return
         self._is_hung_up = True
         self._rest = b""
-        self._home.waiting[self] = None
-        if self._has_ended:
+        if self._has_ended or self._transport.is_closing():
             self._transport.close()
             return
         self._transport.write_eof()
-        if self._is_paused:
-            self._transport.resume_reading()
+        self._pause(False)
+        self._home.waiting[self] = None
         self._deadline = self._loop.time() + LINGER_SECONDS
 
     def close_when_answered(self) -> None:
         """Take no further request."""
         if self._exchange is None:
+            self._is_hung_up = True
             self._transport.close()
         else:
             self._exchange.is_last = True
@@ -269,11 +272,12 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _time_out(self) -> None:
-        if self._reader.stage is Stage.BODY and not self._is_hung_up:
+        if self._reader.stage == BODY and not self._is_hung_up:
             self._pronounce(408)
         else:
             self.abort()
 
     def abort(self) -> None:
         """End at once."""
+        self._is_hung_up = True
         self._transport.abort()

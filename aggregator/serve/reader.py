@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -20,16 +20,13 @@ LONGEST_HEAD = 32_768
 MOST_HEADERS = 100
 # The parser can't be halted: what it is given at once bounds what can come of it, and what goes uncounted.
 PIECE = 4_096
-_JUDGED = {b"host", b"transfer-encoding", b"expect", b"content-length"}
+LONGEST_HOST = 300
+_FRAMING = {b"transfer-encoding", b"expect"}
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 
 
-class Stage(Enum):
-    """How far a request has come."""
-
-    NONE = "between two requests"
-    HEAD = "in the head"
-    BODY = "behind the head"
+# How far a request has come; an Enum's members cost more to look up than all that is decided by them.
+BETWEEN, HEAD, BODY = range(3)
 
 
 class Whole(NamedTuple):
@@ -54,7 +51,7 @@ class Reader:
 
     def __init__(self, longest_body: int, client: str) -> None:
         self.ready: deque[Whole | Verdict] = deque()
-        self.stage = Stage.NONE
+        self.stage = BETWEEN
         self.is_over = False  # whatever else comes is no request
         self._longest_body = longest_body
         self._client = client
@@ -91,30 +88,34 @@ class Reader:
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self.stage = Stage.HEAD
+        self.stage = HEAD
         self._url, self._headers, self._body = b"", [], bytearray()
         self._size = 0
 
     def on_url(self, url: bytes) -> None:
         """Read a piece of the address."""
         self._url += url
-        self._grow(len(url))
+        self._size += len(url)
+        if self._size > LONGEST_HEAD:
+            self._give_up(431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a header."""
-        if self.stage is Stage.HEAD:  # what comes behind a body can't change what was said before it
-            self._headers.append((name.lower(), value))
-            self._grow(len(name) + len(value))
+        if self.stage != HEAD:  # what comes behind a body can't change what was said before it
+            return
+        self._headers.append((name.lower(), value))
+        self._size += len(name) + len(value)
+        if self._size > LONGEST_HEAD or len(self._headers) > MOST_HEADERS:
+            self._give_up(431)
 
     def on_headers_complete(self) -> None:
         """Judge a head."""
-        self.stage = Stage.BODY
+        self.stage = BODY
         self._uncounted = 0
         self._version = self._parser.get_http_version()
         status = _judge(self._version, self._headers, self._longest_body)
         if status >= 400:
-            self._refuse(status)
-            raise _Over
+            self._give_up(status)
         if status:
             self.ready.append(Verdict(status))
 
@@ -123,6 +124,7 @@ class Reader:
         self._uncounted = 0
         self._body += piece
         if len(self._body) > self._longest_body:
+            del self._body[self._longest_body + 1 :]
             self._complete(is_last=True)
             raise _Over
 
@@ -134,18 +136,12 @@ class Reader:
 
     # -- what the parser leaves to us ----------------------------------------------------------------
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > LONGEST_HEAD or len(self._headers) > MOST_HEADERS:
-            self._refuse(431)
-            raise _Over
-
     def _after_upgrade(self, rest: bytes) -> None:
         """Read a request as if it hadn't asked for another protocol, for which the parser would drop its body."""
         if any(name == b"transfer-encoding" for name, _ in self._headers):
             self._refuse(501)
             return
-        self._unparsed = next((int(value) for name, value in self._headers if name == b"content-length"), 0)
+        self._unparsed = _length(self._headers)
         try:
             self._read_unparsed(rest)
         except _Over:
@@ -158,7 +154,7 @@ class Reader:
             self._complete(is_last=True)
 
     def _complete(self, *, is_last: bool) -> None:
-        self.stage = Stage.NONE
+        self.stage = BETWEEN
         raw, _, query = self._url.partition(b"?")
         if not raw.startswith(b"/"):
             raw = _path_of(self._url)
@@ -173,10 +169,14 @@ class Reader:
             query.partition(b"#")[0],
             self._version,
             self._headers,
-            bytes(self._body[: self._longest_body + 1]),
+            bytes(self._body),
             self._client,
         )
         self.ready.append(Whole(request, is_last))
+
+    def _give_up(self, status: int) -> None:
+        self._refuse(status)
+        raise _Over
 
     def _refuse(self, status: int) -> None:
         if not self.is_over:
@@ -196,28 +196,42 @@ def _path_of(url: bytes) -> bytes:
 
 def _judge(version: str, headers: Sequence[tuple[bytes, bytes]], longest_body: int) -> int:
     """Return with which status a head is refused, 100 when a body is to be invited, or 0."""
-    judged = [(name, value.strip()) for name, value in headers if name in _JUDGED]
+    hosts = 0
+    framing: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+            if len(value) > LONGEST_HOST or not _is_host(value):
+                return 400
+        elif name in _FRAMING:
+            framing.append((name, value.strip().lower()))
     if version not in ("1.0", "1.1"):
         return 505
-    hosts = [value for name, value in judged if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version == "1.1") or (hosts and not _HOST.fullmatch(hosts[0])):
+    if hosts != 1 and (hosts or version == "1.1"):
         return 400
-    if len(judged) == len(hosts):
-        return 0
-    codings = [value.lower() for name, value in judged if name == b"transfer-encoding"]
+    return _judge_framing(version, framing, _length(headers), longest_body) if framing else 0
+
+
+def _judge_framing(version: str, framing: Sequence[tuple[bytes, bytes]], length: int, longest: int) -> int:
+    codings = [value for name, value in framing if name == b"transfer-encoding"]
     if codings and version == "1.0":
         return 400
     if codings and codings != [b"chunked"]:
         return 501
-    lengths = [value for name, value in judged if name == b"content-length"]
-    expected = {value.lower() for name, value in judged if name == b"expect"}
-    if not expected:
+    expected = {value for name, value in framing if name == b"expect"}
+    if not expected or (version == "1.0" and expected == {b"100-continue"}):  # which 1.0 doesn't know: RFC 9110, 10.1.1
         return 0
     if expected != {b"100-continue"}:
         return 417
-    if version == "1.0":  # RFC 9110, 10.1.1: such a client doesn't know what 100 is
-        return 0
-    length = int(lengths[0]) if lengths else 0
-    if length > longest_body:
+    if length > longest:
         return 413
     return 100 if length or codings else 0
+
+
+@lru_cache(1_024)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value.strip()) is not None
+
+
+def _length(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
