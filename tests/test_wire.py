@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,24 +15,34 @@ import uvloop
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import StreamingResponse
 
+from aggregator.serve.connection import MOST_AT_ONCE, Connection
 from aggregator.serve.crossing import carry
+from aggregator.serve.events import MOST_OF_A_CLIENT, Events
 from aggregator.serve.exchange import Exchange, Request
-from aggregator.serve.wire import MOST_AHEAD, Server
+from aggregator.serve.reader import LONGEST_HEAD, PIECE, Reader, Verdict, Whole
+from aggregator.serve.wire import STALL_SECONDS, Server, is_of_this_house
 from tests.builders import NOON
 from tests.farm import eventually
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+LATER = b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+EXPECTING = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
 
 
 class Seen:
     """A server in a thread, and what it was asked."""
 
-    def __init__(self, patience: float = 5.0) -> None:
+    def __init__(self, patience: float = 5.0, **bounds: Any) -> None:
         self.asked: list[Request] = []
+        self.asked_at_turns: list[int] = []
+        self.ticks = 0
         self.release = threading.Event()
         self.hung_up = threading.Event()
         self._ready = threading.Event()
         self._patience = patience
+        self._bounds = bounds
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -42,9 +53,13 @@ class Seen:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.server = Server(self.app, lambda: NOON, 1_000, 8, self._patience)
+        self.server = Server(self.app, self._noon, 1_000, 8, self._patience, **self._bounds)
         self._ready.set()
         await self.server.serve("127.0.0.1", self.port)
+
+    def _noon(self) -> datetime:
+        self.ticks += 1
+        return NOON
 
     def _listens(self) -> bool:
         with closing(socket.socket()) as probe:
@@ -66,6 +81,11 @@ class Seen:
             return asyncio.sleep(0)
         elif request.path == "/stream":
             return carry(self._stream, request, request.path, exchange)
+        elif request.path == "/page":
+            exchange.answer(200, [], b"x" * 20_000)
+        elif request.path == "/turn":
+            self.loop.call_soon(lambda: self.asked_at_turns.append(len(self.asked)))
+            exchange.answer(200, [])
         elif request.path == "/big":
             exchange.answer(200, [], b"x" * 20_000_000)
         else:
@@ -81,6 +101,8 @@ class Seen:
             try:
                 for number in range(3):
                     yield f"piece {number};"
+                if StarletteRequest(scope).query_params.get("held"):
+                    await asyncio.to_thread(self.release.wait, 10)
                 if StarletteRequest(scope).query_params.get("endless"):
                     while True:
                         yield "x" * 1_000
@@ -109,8 +131,8 @@ def read(client: socket.socket) -> bytes:
 def make() -> Iterator[Callable[..., Seen]]:
     made: list[Seen] = []
 
-    def start(patience: float = 5.0) -> Seen:
-        made.append(Seen(patience))
+    def start(patience: float = 5.0, **bounds: Any) -> Seen:
+        made.append(Seen(patience, **bounds))
         return made[-1]
 
     yield start
@@ -125,9 +147,6 @@ def here(make: Callable[..., Seen]) -> Seen:
     return make()
 
 
-LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-
 def test_requests_sent_ahead_are_answered_in_their_order(here: Seen) -> None:
     here.release.set()
 
@@ -138,8 +157,34 @@ def test_requests_sent_ahead_are_answered_in_their_order(here: Seen) -> None:
     assert [request.path for request in here.asked] == ["/later", "/", "/"]
 
 
-def test_whoever_sends_too_much_ahead_is_let_go(here: Seen) -> None:
-    assert here.say(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + GET * (MOST_AHEAD + 2)) == b""
+def test_many_requests_behind_a_slow_answer_are_answered_all(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        client.sendall(LATER + GET * 500 + LAST)
+        eventually(lambda: here.asked)
+        here.release.set()
+
+        assert read(client).count(b"HTTP/1.1 200 OK") == 502
+
+
+def test_requests_sent_ahead_leave_room_for_others_at_every_turn(here: Seen) -> None:
+    here.say(GET.replace(b"/", b"/turn", 1) + GET * 500 + LAST)
+
+    assert len(here.asked) == 502
+    assert here.asked_at_turns[0] <= MOST_AT_ONCE
+
+
+def test_a_client_that_does_not_read_is_not_answered_until_it_does(here: Seen) -> None:
+    page = GET.replace(b"/", b"/page", 1)
+    with socket.create_connection(("127.0.0.1", here.port), 20) as client:
+        sending = threading.Thread(target=client.sendall, args=(page * 1_000 + LAST,))
+        sending.start()
+        eventually(lambda: any(each.has_to_read() for each in list(here.server.connections)))
+        seen = here.ticks
+        eventually(lambda: here.ticks > seen + 1)
+
+        assert len(here.asked) < 700
+        assert read(client).count(b"HTTP/1.1 200 OK") == 1_001
+        sending.join()
 
 
 def test_a_body_in_chunks_is_read_whole_and_what_follows_it_is_no_header(here: Seen) -> None:
@@ -164,6 +209,23 @@ def test_a_body_in_chunks_is_read_whole_and_what_follows_it_is_no_header(here: S
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, b"431"),
         (b"GET /" + b"x" * 40_000, b"431"),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"431"),
+        (b"\r\n" * 30_000, b"431"),
+        (CHUNKED + b"0\r\nA: " + b"x" * 60_000, b"431"),
+        (CHUNKED + b"0\r\n" + b"A: x\r\n" * 10_000, b"431"),
+        (CHUNKED + b"1;" + b"x" * 60_000, b"431"),
+        (CHUNKED.replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n", b"501"),
+        (CHUNKED.replace(b"chunked", b"xchunked") + b"0\r\n\r\n", b"501"),
+        (CHUNKED.replace(b"chunked", b"chunked\r\nTransfer-Encoding: chunked") + b"0\r\n\r\n", b"400"),
+        (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n", b"400"),
+        (CHUNKED.replace(b"chunked", b"chunked\r\nConnection: Upgrade\r\nUpgrade: h2c") + b"0\r\n\r\n", b"501"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a b/../<>\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: e/x?y#z\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.0\r\nHost: e@f\r\n\r\n", b"400"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
+        (b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (EXPECTING.replace(b"100-continue", b"a-miracle"), b"417"),
+        (EXPECTING.replace(b"Length: 3", b"Length: 1001"), b"413"),
     ],
 )
 def test_what_is_no_request_is_refused(here: Seen, sent: bytes, status: bytes) -> None:
@@ -202,6 +264,197 @@ def test_a_client_that_expects_to_be_asked_for_a_body_is_asked(here: Seen) -> No
 
         assert asked == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert read(client).endswith(b"abc")
+
+
+@pytest.mark.parametrize(
+    "head", [EXPECTING.replace(b"HTTP/1.1", b"HTTP/1.0"), EXPECTING.replace(b"Expect: 100-continue\r\n", b"")]
+)
+def test_a_client_that_does_not_expect_it_is_not_asked_for_a_body(here: Seen, head: bytes) -> None:
+    answered = here.say(head, b"abc")
+
+    assert answered.startswith(b"HTTP/1.1 200")
+    assert answered.endswith(b"abc")
+
+
+def test_a_body_is_asked_for_only_when_no_answer_is_owed(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        client.sendall(LATER + EXPECTING)
+        eventually(lambda: here.asked)
+        here.release.set()
+        client.sendall(b"abc")
+
+        answered = read(client)
+        assert answered.index(b"late") < answered.index(b"100 Continue") < answered.index(b"abc")
+
+
+def test_a_refusal_comes_behind_the_answers_that_are_owed(here: Seen, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        client.sendall(LATER + b"GARBAGE\x01\r\n\r\n")
+        eventually(lambda: here.asked)
+        here.release.set()
+
+        late, refused = read(client).split(b"late")
+    assert late.startswith(b"HTTP/1.1 200")
+    assert refused.startswith(b"HTTP/1.1 400")
+    assert caplog.records == []
+
+
+def test_nothing_is_written_into_a_stream(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        client.sendall(b"GET /stream?held=1 HTTP/1.1\r\nHost: x\r\n\r\n" + EXPECTING)
+        eventually(lambda: here.asked)
+        client.sendall(b"abcGARBAGE\x01\r\n\r\n")
+        here.release.set()
+
+        stream, _, rest = read(client).partition(b"\r\n0\r\n\r\n")
+    assert stream.endswith(b"8\r\npiece 0;\r\n8\r\npiece 1;\r\n8\r\npiece 2;")
+    assert rest.startswith(b"HTTP/1.1 100")
+
+
+def test_a_client_that_sends_no_more_is_answered_what_it_has_asked(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        client.sendall(LATER + LATER)
+        client.shutdown(socket.SHUT_WR)
+        eventually(lambda: here.asked)
+        here.release.set()
+
+        answered = read(client)
+    assert answered.count(b"late") == 2
+    assert answered.count(b"connection: close") == 1
+
+
+def test_a_client_that_sends_no_more_gets_the_whole_of_a_long_answer(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 20) as client:
+        client.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+
+        assert len(read(client)) > 19_999_999
+
+
+def test_the_beginning_of_a_next_request_does_not_end_the_answer_under_way(make: Callable[..., Seen]) -> None:
+    here = make(patience=0.2)
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        client.sendall(LATER + b"GET / HT")
+        eventually(lambda: here.asked)
+        seen = here.ticks
+        eventually(lambda: here.ticks > seen + 1)
+        here.release.set()
+
+        assert read(client).endswith(b"late")
+
+
+def test_a_request_that_asks_for_another_protocol_is_answered_with_its_body(here: Seen) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\n"
+
+    for sent in ([head + b"abc" + GET], [head, b"a", b"bc"]):
+        answered = here.say(*sent)
+
+        assert answered.startswith(b"HTTP/1.1 200")
+        assert b"connection: close\r\n" in answered
+        assert answered.endswith(b"abc")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000, PIECE])
+@pytest.mark.parametrize(
+    ("head", "is_within"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * (LONGEST_HEAD - 7) + b"\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * (LONGEST_HEAD - 6) + b"\r\n\r\n", False),
+        (b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", False),
+    ],
+)
+def test_how_long_a_head_may_be_does_not_depend_on_packets(head: bytes, size: int, is_within: bool) -> None:
+    reader = Reader(1_000, "")
+    for at in range(0, len(head), size):
+        if not reader.is_over:
+            reader.feed(head[at : at + size])
+
+    [read_] = reader.ready
+    assert isinstance(read_, Whole) if is_within else read_ == Verdict(431)
+
+
+class Reading(asyncio.Transport):
+    """A client that has taken so much of what it was sent as a test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 0
+        self.is_aborted = False
+
+    def write(self, data: Any) -> None:
+        self.left += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.left
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+def reading_of(request: bytes) -> tuple[Connection, Reading, float]:
+    """A connection on which a request was answered, its client, and the time."""
+
+    async def connect() -> tuple[Connection, Reading, float]:
+        def page(_request: Request, exchange: Exchange) -> None:
+            exchange.answer(200, [], b"x" * 1_000_000)
+
+        loop = asyncio.get_running_loop()
+        connection, client = Connection(Server(page, lambda: NOON, 1_000), loop), Reading()
+        connection.connection_made(client)
+        connection.data_received(request)
+        return connection, client, loop.time()
+
+    return asyncio.run(connect())
+
+
+def test_a_client_that_reads_steadily_may_take_its_time() -> None:
+    connection, client, now = reading_of(GET)
+
+    for second in range(500):
+        client.left -= 100
+        connection.look(now + second * STALL_SECONDS / 2)
+
+    assert not client.is_aborted
+
+
+@pytest.mark.parametrize("request_", [GET, GET + b"GET / HT", GET * 3])
+def test_a_client_that_takes_nothing_of_its_answer_is_let_go(request_: bytes) -> None:
+    connection, client, now = reading_of(request_)
+
+    connection.look(now)
+    connection.look(now + STALL_SECONDS - 1)
+    assert not client.is_aborted
+    connection.look(now + STALL_SECONDS + 1)
+
+    assert client.is_aborted
+
+
+def test_one_client_has_its_bound_of_listeners_and_others_have_theirs() -> None:
+    async def listen() -> list[int]:
+        events, answers = Events(lambda scope: scope["client"][0]), []
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+
+        async def receive() -> Any:
+            return await asyncio.Event().wait()
+
+        clients = ["6.6.6.6"] * (MOST_OF_A_CLIENT + 1) + ["9.9.9.9"] + [""] * (MOST_OF_A_CLIENT + 1)
+        scopes = [{"method": "GET", "client": (client, 0)} for client in clients]
+        listening = [asyncio.ensure_future(events.answer(scope, receive, send)) for scope in scopes]
+        await asyncio.sleep(0)
+        events.close()
+        await asyncio.gather(*listening)
+        return answers
+
+    answers = asyncio.run(listen())
+
+    assert answers.count(503) == 1
+    assert answers.count(200) == 2 * MOST_OF_A_CLIENT + 2
 
 
 @pytest.mark.parametrize(
@@ -262,14 +515,56 @@ def test_a_slow_reader_holds_up_nobody(here: Seen) -> None:
         assert len(read(slow)) > 19_000_000
 
 
-def test_more_connections_than_the_system_allows_are_let_go_and_the_others_served(here: Seen) -> None:
+def test_when_there_is_no_room_the_client_that_has_been_idle_longest_makes_some(here: Seen) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", here.port), 10)) for _ in range(8)]
-        eventually(lambda: len(here.server.connections) == 8)
+        clients[0].sendall(LATER)
+        clients[1].sendall(GET)
+        eventually(lambda: len(here.asked) == 2 and len(here.server.connections) == 8)
+
+        assert here.say(LAST).startswith(b"HTTP/1.1 200")
+        assert clients[2].recv(1) == b""  # the first is owed an answer, the second has just had one
+        here.release.set()
+        assert clients[0].recv(1_000).endswith(b"late")
+
+
+def test_a_newcomer_is_let_go_when_all_the_others_are_being_answered(here: Seen) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", here.port), 10)) for _ in range(8)]
+        for client in clients:
+            client.sendall(LATER)
+        eventually(lambda: len(here.asked) == 8)
 
         assert here.say() == b""
-        clients[0].sendall(LAST)
-        assert read(clients[0]).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(("is_exempt", "admitted"), [(False, 2), (True, 5)])
+def test_one_client_has_its_bound_of_connections_unless_it_may_be_a_proxy(
+    make: Callable[..., Seen], is_exempt: bool, admitted: int
+) -> None:
+    here = make(is_exempt=lambda _client: is_exempt, most_of_a_client=2)
+    eventually(lambda: not here.server.connections)  # the one that tried whether the server listens
+
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", here.port), 10)) for _ in range(5)]
+        for client in clients[:admitted]:
+            client.sendall(GET)
+            assert client.recv(12) == b"HTTP/1.1 200"
+        for client in clients[admitted:]:
+            assert client.recv(1) == b""
+    eventually(lambda: not here.server.connections)
+    assert here.say(LAST).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("client", "is_ours"),
+    [
+        *[("127.0.0.1", True), ("172.18.0.2", True), ("::ffff:10.0.0.1", True), ("fd00::1", True), ("", True)],
+        *[("8.8.8.8", False), ("2a00:1450::1", False), ("::ffff:8.8.8.8", False)],
+    ],
+)
+def test_addresses_that_are_none_of_the_internets_may_be_a_proxys(client: str, is_ours: bool) -> None:
+    assert is_of_this_house(client) is is_ours
 
 
 def test_a_server_that_stops_answers_what_is_under_way(here: Seen) -> None:

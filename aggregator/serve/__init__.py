@@ -21,11 +21,13 @@ from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App
+from aggregator.serve.asgi import Scope
+from aggregator.serve.client import address_of
 from aggregator.serve.events import Events
 from aggregator.serve.exchange import Exchange, Request
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.pages import Pages, endpoint_headers
-from aggregator.serve.wire import Server
+from aggregator.serve.wire import Server, is_of_this_house
 from aggregator.site import Renderer
 from jobs.equipment import renderer_for
 
@@ -50,7 +52,7 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
     half = _WebHalf(config, clock)
-    server = Server(half.app, clock, calls.LONGEST_BODY, _most_connections())
+    server = Server(half.app, clock, calls.LONGEST_BODY, _most_connections(), is_exempt=half.speaks_for_many)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -88,7 +90,7 @@ class _WebHalf:
         # Before the first page is read: whatever is published from now on is noticed.
         self._seen = store.pages.generation(self._database)
         self._forgotten = store.pages.forgotten(self._database)
-        self._events = Events()
+        self._events = Events(self._listener)
         self._take_on(*self._equipped(config.current))
         self._events.tell(self._newest())
         self._stop = threading.Event()
@@ -140,6 +142,16 @@ class _WebHalf:
         network = self._config.current.network
         # Behind a proxy that the operator has not named, everybody would be one client.
         return is_near(client, tuple(network.allow_addresses))
+
+    def speaks_for_many(self, client: str) -> bool:
+        """Tell whether behind an address there may be more than one client: it is, or may be, a proxy's."""
+        network = self._config.current.network
+        return is_of_this_house(client) or is_near(client, (*network.proxies, *network.allow_addresses))
+
+    def _listener(self, scope: Scope) -> str:
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        client = address_of(scope["client"][0], forwarded, self._config.current.network.proxies)
+        return "" if self.speaks_for_many(client) else client
 
     def _watch(self) -> None:
         """Drop pages from memory when they have been published anew; take on an edited configuration."""

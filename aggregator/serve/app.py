@@ -271,8 +271,8 @@ class App:
 
 
 def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:
-    squeezed = bool(page.compressed) and _takes_gzip(request.header(b"accept-encoding"))
-    known = request.header(b"if-none-match")
+    squeezed = bool(page.compressed) and _takes_gzip(", ".join(request.all_of(b"accept-encoding")))
+    known = ", ".join(request.all_of(b"if-none-match"))
     if known and page.is_known_to(known):
         exchange.answer(304, page.unchanged_compressed_headers if squeezed else page.unchanged_headers)
     elif squeezed:
@@ -282,9 +282,10 @@ def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:
 
 
 def _takes_gzip(accept_encoding: str) -> bool:
-    if "gzip" not in accept_encoding:
+    offered = accept_encoding.lower()
+    if "gzip" not in offered:
         return False
-    for offer in accept_encoding.lower().replace(" ", "").split(","):
+    for offer in offered.replace(" ", "").split(","):
         coding, _, weight = offer.partition(";q=")
         if coding == "gzip":
             return not weight or weight.strip("0.") != ""

@@ -6,15 +6,17 @@ Source: WHATWG HTML, section 9.2 (server-sent events).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aggregator.serve.asgi import Receive, Scope, Send
 
 # Open pages that are told; the others see new posts when they are loaded again.
 MOST_LISTENERS = 2_000
+MOST_OF_A_CLIENT = 50
 # A line now and then keeps proxies from ending what looks idle.
-HEARTBEAT_SECONDS = 25.0
+HEARTBEAT_SECONDS = 15.0
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -24,12 +26,16 @@ _HEADERS = [
 
 
 class Events:
-    """The newest posts, and who waits for others. For one event loop."""
+    """The newest posts, and who waits for others. For one event loop.
 
-    def __init__(self) -> None:
+    `client_of` tells who asks, or "" for whoever may speak for many.
+    """
+
+    def __init__(self, client_of: Callable[[Scope], str] = lambda _scope: "") -> None:
+        self._client_of = client_of
         self._newest: tuple[int, ...] = ()
         self._changed = asyncio.Event()
-        self._listeners = 0
+        self._listeners: Counter[str] = Counter()
         self._is_over = False
 
     def tell(self, newest: Sequence[int]) -> None:
@@ -49,19 +55,25 @@ class Events:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one listener until it goes."""
-        if scope["method"] != "GET" or self._listeners >= MOST_LISTENERS:
+        client = self._client_of(scope)
+        if scope["method"] != "GET" or not self._has_room(client):
             status = 405 if scope["method"] != "GET" else 503
             await send({"type": "http.response.start", "status": status, "headers": [(b"retry-after", b"60")]})
             await send({"type": "http.response.body", "body": b""})
             return
-        self._listeners += 1
+        self._listeners[client] += 1
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await self._tell_one(send, gone)
         finally:
-            self._listeners -= 1
+            self._listeners[client] -= 1
+            self._listeners += Counter()  # forgets those of whom nobody is left
             gone.cancel()
+
+    def _has_room(self, client: str) -> bool:
+        is_within = not client or self._listeners[client] < MOST_OF_A_CLIENT
+        return is_within and self._listeners.total() < MOST_LISTENERS
 
     async def _tell_one(self, send: Send, gone: asyncio.Future[Any]) -> None:
         await send({"type": "http.response.body", "body": b"retry: 10000\n\n", "more_body": True})
