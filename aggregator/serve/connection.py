@@ -131,7 +131,8 @@ class Connection(asyncio.Protocol):
                 break
         else:
             self._loop.call_soon(self._go_on)
-        self._settle()
+        if self._exchange is None or self._rest or self._is_paused:
+            self._settle()
 
     def _read(self) -> None:
         rest = self._rest
