@@ -149,3 +149,15 @@ def test_the_front_page_is_light(here: Running) -> None:
 
     assert size < 20_000  # without posts; each adds less than a kilobyte
     assert len(here.get("static/planet.js").content) < 3_000
+
+
+def test_known_pages_may_be_named_on_several_lines(here: Running) -> None:
+    tag = here.get("about/").headers["ETag"]
+    connection = http.client.HTTPConnection("127.0.0.1", here.port, timeout=5)
+    connection.putrequest("GET", "/about/")
+    connection.putheader("Accept-Encoding", "gzip")
+    for each in ('W/"other"', tag):
+        connection.putheader("If-None-Match", each)
+    connection.endheaders()
+    assert connection.getresponse().status == 304
+    connection.close()
