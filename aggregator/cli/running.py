@@ -63,7 +63,7 @@ def work(config_path: Path, verbose: bool, log_as: str) -> None:
 
 @click.command()
 @port_options
-@click.option("--seconds", type=float, help="End after so many seconds.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="End after so many seconds.")
 def demo(host: str, port: int, seconds: float | None) -> None:
     """Run a planet on a small community of blogs on this machine; needs no internet."""
     from aggregator.demo import community

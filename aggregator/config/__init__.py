@@ -80,10 +80,6 @@ class ConfigFile:
         self._seen = _stamp(path)
         self.current = load(path)
 
-    def has_changed(self) -> bool:
-        """Tell whether the file is another than the one that was read last."""
-        return _stamp(self.path) != self._seen
-
     def refresh(self) -> bool:
         """Read the file again if it has changed; tell whether a new configuration is in effect.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,24 @@ def located(text: str, path: Path, mistakes: Iterable[tuple[Location, str]]) -> 
 
 def twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
     """Find feeds and topics that are there twice."""
-    yield from _topics_twice(document)
-    feeds = document.get("feeds")
+    for index, first in _repeated(document, "topics", "name", slug):
+        yield ("topics", index, "name"), f"its page would be that of topic number {first}; rename it"
+    for index, first in _repeated(document, "feeds", "url", canonical):
+        yield ("feeds", index, "url"), f"the same feed as number {first}; remove one of the two"
+
+
+def _repeated(
+    document: dict[str, Any], table: str, key: str, identity: Callable[[str], str]
+) -> Iterable[tuple[int, int]]:
+    """Yield the index of each row that is another one again, and the number (from 1) of that other."""
+    rows = document.get(table)
     seen: dict[str, int] = {}
-    for index, feed in enumerate(feeds if isinstance(feeds, list) else []):
-        key = canonical(feed["url"]) if isinstance(feed, dict) and isinstance(feed.get("url"), str) else ""
-        if key and key in seen:
-            yield ("feeds", index, "url"), f"the same feed as number {seen[key] + 1}; remove one of the two"
-        elif key:
-            seen[key] = index
+    for index, row in enumerate(rows if isinstance(rows, list) else []):
+        same = identity(row[key]) if isinstance(row, dict) and isinstance(row.get(key), str) else ""
+        if same and same in seen:
+            yield index, seen[same]
+        elif same:
+            seen[same] = index + 1
 
 
 def lacking(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
@@ -41,17 +50,6 @@ def lacking(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
         yield ("notify", "mail"), "mail needs a server: add [smtp] with its host"
     if document.get("newsletter") and not document.get("smtp"):
         yield ("newsletter",), "a newsletter needs a server: add [smtp] with its host"
-
-
-def _topics_twice(document: dict[str, Any]) -> Iterable[tuple[Location, str]]:
-    topics = document.get("topics")
-    seen: dict[str, int] = {}
-    for index, topic in enumerate(topics if isinstance(topics, list) else []):
-        name = slug(topic["name"]) if isinstance(topic, dict) and isinstance(topic.get("name"), str) else ""
-        if name and name in seen:
-            yield ("topics", index, "name"), f"its page would be that of topic number {seen[name] + 1}; rename it"
-        elif name:
-            seen[name] = index
 
 
 def in_words(error: dict[str, Any]) -> str:

@@ -208,16 +208,6 @@ def briefs(database: Database, ids: Sequence[int]) -> list[Post]:
     return [found[id] for id in ids if id in found]
 
 
-def shown_ids(database: Database, *, after: int, limit: int) -> list[int]:
-    """Return the next ids of shown posts in order of id, for walking over all of them."""
-    rows = database.execute(
-        "SELECT entry.id FROM entry JOIN feed ON feed.id = entry.feed_id"
-        " WHERE entry.id > ? AND hidden = '' AND removed_at IS NULL ORDER BY entry.id LIMIT ?",
-        [after, limit],
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
 def paths(database: Database, after: int, until: int) -> list[str]:
     """Return the paths of shown posts with ids above `after` up to `until`."""
     rows = database.execute(
