@@ -87,6 +87,7 @@ def test_online_check_fixes_what_it_found_and_keeps_comments(tmp_path: Path, web
     assert [one["kind"] for one in proposed["proposals"]] == ["moved", "twice", "dead", "page", "trouble"]
     assert fixed.exit_code == 0, fixed.output
     assert f'+url = "{web.url}/found"' in fixed.output
+    assert "valid, 1 proposal; 4 feeds, 1 more not enabled" in fixed.output
     assert feeds(config) == [
         {"url": f"{web.url}/good"},
         {"url": f"{web.url}/new"},

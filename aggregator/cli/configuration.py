@@ -53,6 +53,7 @@ def check(config_path: Path, online: bool, fix: bool, as_json: bool) -> None:
         click.echo(escaped(f"{config_path}: {one.url} {one.words}{hint}"))
     if written:
         click.echo(written)
+        planet, proposals = load(config_path), [one for one in proposals if not one.action]
     enabled = sum(feed.enabled for feed in planet.subscriptions)
     verdict = "fine" if not proposals else f"valid, {counted(len(proposals), 'proposal')}"
     click.echo(
