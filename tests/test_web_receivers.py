@@ -141,6 +141,7 @@ def test_bad_input_gets_the_clear_answer_of_its_protocol(here: Running, body: by
         ("POST", "trackback/none", 200),
         ("DELETE", "webmention", 405),
         ("GET", "webmention", 200),
+        ("HEAD", "webmention", 200),
         ("GET", "mentions/none", 404),
     ],
 )

@@ -69,7 +69,7 @@ class Receivers:
 
     async def webmention(self, request: Request) -> Response:
         """Answer a webmention, or show the form that sends one."""
-        if request.method == "GET":
+        if request.method in ("GET", "HEAD"):
             form = self._renderer.webmention_form(request.query_params.get("target", "")[:2_000])
             return as_response(page_of("webmention.html", form), 200)
         if request.method != "POST":
