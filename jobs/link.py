@@ -104,12 +104,12 @@ class Linking:
         """A blog's links to its own posts are no answers; a post that isn't shown says nothing."""
         if not source.url or not source.is_shown or canonical(source.url) == canonical(url):
             return False
-        ground = store.feeds.territory(self._database, source.feed_id)
-        if store.feeds.territory(self._database, store.entries.feed_of(self._database, target)) == ground:
+        ground = store.members.territory(self._database, source.feed_id)
+        if store.members.territory(self._database, store.entries.feed_of(self._database, target)) == ground:
             return False
         # A feed may claim any address for its entries: but not one on another blog's ground.
-        owner = store.feeds.member_at(self._database, source.url)
-        if owner is not None and store.feeds.territory(self._database, owner) != ground:
+        owner = store.members.at(self._database, source.url)
+        if owner is not None and store.members.territory(self._database, owner) != ground:
             return False
         blocked = (*self._policy.block, *store.blocks.patterns(self._database))
         return not is_blocked(source.url, blocked)

@@ -196,13 +196,13 @@ class Verification:
             return Status.REJECTED
         if linkback.decision:  # the operator has spoken
             return Status.PUBLISHED if linkback.decision == "approved" else Status.HIDDEN
-        ground, member = store.feeds.ground_of(self._database, final_url) or ("", None)
+        ground, member = store.members.ground_of(self._database, final_url) or ("", None)
         # A blog has not much to say to itself (attack A25).
         if ground and store.mentions.is_own(self._database, linkback.id, ground, final_url):
             return Status.HIDDEN
         if store.blocks.is_allowed(self._database, host_of(final_url)):
             return Status.PUBLISHED
-        is_there = bool(store.feeds.territory(self._database, linkback.feed_id))
+        is_there = bool(store.members.territory(self._database, linkback.feed_id))
         is_own = is_there and canonical(final_url) == canonical(linkback.source)
         is_member = is_own or (member is not None and member == linkback.feed_id)
         worth = self._policy.status(is_member=is_member)
@@ -245,7 +245,7 @@ class Verification:
     # -- a member's page may speak for a stranger's (indieweb.org/Vouch) -----------------------------
 
     def _ask_voucher(self, linkback: PendingLinkback, evidence: Evidence) -> bool:
-        if linkback.feed_id is not None or store.feeds.member_at(self._database, linkback.vouch) is None:
+        if linkback.feed_id is not None or store.members.at(self._database, linkback.vouch) is None:
             return False
         headers = (("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED))
         key = _Vouched(linkback, evidence)
@@ -256,7 +256,7 @@ class Verification:
         linkback = vouched.linkback
         self._pace.spend(linkback.vouch, self._clock(), is_member=True)
         is_page = isinstance(outcome, Answer) and outcome.status == 200
-        if not is_page or store.feeds.member_at(self._database, outcome.url) is None:  # type: ignore[union-attr]
+        if not is_page or store.members.at(self._database, outcome.url) is None:  # type: ignore[union-attr]
             return self._found(linkback, Status.HELD, vouched.evidence)
         assert isinstance(outcome, Answer)
         host = host_of(linkback.source)

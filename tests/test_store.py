@@ -45,7 +45,7 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.mentions._PENDING, "linkback_to_verify"),
         (store.mentions._KNOWN, "sqlite_autoindex_linkback"),
         (store.mentions._TO_RECHECK, "linkback_to_recheck"),
-        (store.feeds._GROUNDS, "feed_territory"),
+        (store.members._GROUNDS, "feed_territory"),
         (store.entries._ADDRESSES, "alias_entry"),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_member_is_told_by_its_site_never_by_what_it_claims(database: Database
         NOON,
     )
     a, ann, lab = (
-        store.feeds.member_at(database, url)
+        store.members.at(database, url)
         for url in ("https://a.test/x", "http://host.test/ann/x", "http://host.test/ann/lab/x")
     )
     with store.transaction(database):
@@ -203,7 +203,7 @@ def test_a_member_is_told_by_its_site_never_by_what_it_claims(database: Database
 
     assert len({a, ann, lab, None}) == 4
     for stranger in ("http://host.test/bob/x", "http://host.test/anna/x", "http://victim.test/x", "http://a.test:81/x"):
-        assert store.feeds.member_at(database, stranger) is None
+        assert store.members.at(database, stranger) is None
 
 
 def test_a_failed_write_keeps_nothing(database: Database) -> None:

@@ -85,7 +85,7 @@ def _post_lines(database: Database, planet: Planet, facts: list[EntryFacts]) -> 
 
 
 def _unknown(database: Database, url: str, address: str) -> Explanation:
-    members = store.feeds.members_at(database, address)
+    members = store.members.all_at(database, address)
     if not members:
         line = f"{url}: no feed, post or linkback here has this address, and it lies under no member's site"
         return Explanation(url, "unknown", (line,))

@@ -34,7 +34,7 @@ class Register:
             self._targets.clear()
             self._blocks = None
         self._grounds.clear()
-        for ground in store.feeds.grounds(self._database, {source.host for source in sources}):
+        for ground in store.members.grounds(self._database, {source.host for source in sources}):
             self._grounds.setdefault(host_of(ground[0]), []).append(ground)
 
     def target(self, url: str) -> Target | None:
@@ -50,7 +50,7 @@ class Register:
 
     def member(self, source: Address) -> int | None:
         """Return the id of the member whose page this is, or None."""
-        ground = store.feeds.closest(self._grounds.get(source.host, ()), source.key)
+        ground = store.members.closest(self._grounds.get(source.host, ()), source.key)
         return ground[1] if ground else None
 
     def blocks(self) -> list[str]:
