@@ -16,9 +16,9 @@ from aggregator.feeds import json_feed, xml_feed
 from aggregator.feeds.dates import EARLIEST
 from aggregator.feeds.discovery import feeds_named_in, is_page
 from aggregator.feeds.encoding import text_of
-from aggregator.feeds.voice import fingerprint, voice_of, words_of
+from aggregator.feeds.voice import voice_of, words_and_fingerprint
 from aggregator.filters import NO_FILTERS, Filters, Sieve
-from aggregator.markup import clean, plain, without_controls
+from aggregator.markup import clean, plain, shortened, text_within, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
 
 MOST_ENTRIES = 200
@@ -163,9 +163,8 @@ def _bounded(guid: str) -> str:
 
 def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
     html = clean(entry.html, entry.base)
-    text = plain(html, is_html=True, longest=len(html))
-    words = words_of(text)
-    lede = plain(text, is_html=False, longest=LEDE)
+    text = text_within(html)
+    words, digest_of_words = words_and_fingerprint(text)
     return ReadEntry(
         guid=entry.guid,
         content_hash=digest,
@@ -173,13 +172,13 @@ def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
         title=plain(entry.title, is_html=entry.title_is_html, longest=300),
         author=plain(entry.author, is_html=True, longest=100),
         html=html,
-        lede=lede,
-        words=len(words),
+        lede=shortened(text, LEDE),
+        words=words,
         language=_language(entry.language) or _language(feed.language),
         tags=tuple(dict.fromkeys(filter(None, (plain(tag, is_html=True, longest=50) for tag in entry.tags[:20])))),
         published_at=entry.published_at,
         updated_at=entry.updated_at,
-        fingerprint=fingerprint(words),
+        fingerprint=digest_of_words,
         enclosures=entry.enclosures,
         comments_feed=entry.comments_feed,
         comments=entry.comments,

@@ -55,6 +55,10 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?(?:[.,]\d+)?)?\s*(Z|[+-].*)?", re.IGNORECASE)
+# What nearly all feeds write.
+_RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) (GMT|[+-]\d{4})")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT[01]\d:\d\d:[0-5]\d(?:\.\d{3})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)")
+_ENGLISH = {name: n for n, name in enumerate(calendar.month_abbr)}
 _SECONDS = re.compile(r"(\d{9,10})(?:\.\d+)?|(\d{12,13})")
 _TIME = re.compile(r"(\d{1,2})\s*[:h]\s*(\d{1,2})(?:\s*[:.]\s*(\d{1,2})(?:[.,]\d+)?)?(?!\d)", re.IGNORECASE)
 _FOUR_DIGITS = re.compile(r"(?<=\d\s)(\d{2})(\d{2})(?=\s+[a-z]{1,4}$|\s+[+-]|$)", re.IGNORECASE)
@@ -79,12 +83,31 @@ def read_date(text: object, *, day_first: bool = False) -> datetime | None:
     """
     if not isinstance(text, str | int | float) or isinstance(text, bool):
         return None
+    if isinstance(text, str) and (usual := _usual(text)):
+        return usual
     words = " ".join(unicodedata.normalize("NFKC", str(text)).split())[:LONGEST]
     words = _NOTE.sub("", words.replace("−", "-").replace("–", "-"))
     for read in (_seconds, _compact, _ordinal, _iso):
         if instant := read(words):
             return instant
     return _in_words(words, day_first=day_first)
+
+
+def _usual(text: str) -> datetime | None:
+    """A date as RFC 5322 or RFC 3339 has it; None for all others, which take longer to read."""
+    if match := _RFC_5322.fullmatch(text):
+        day, month, year, hour, minute, second, zone = match.groups()
+        east = timedelta(0) if zone == "GMT" else timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+        if month not in _ENGLISH or east > _FARTHEST:
+            return None
+        time = (int(hour), int(minute), int(second))
+        return _instant(int(year), _ENGLISH[month], int(day), time, timezone(-east if zone[0] == "-" else east))
+    if _RFC_3339.fullmatch(text):
+        try:
+            return believable(datetime.fromisoformat(text).replace(microsecond=0).astimezone(UTC))
+        except (ValueError, OverflowError):
+            return None
+    return None
 
 
 def is_day_first(texts: list[str], language: str) -> bool:

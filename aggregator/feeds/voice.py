@@ -16,21 +16,40 @@ FEWEST_WORDS = 20
 _MOST_WORDS = 200
 _ENTRIES = 20
 _TEXT = 4_000
-_WORD = re.compile(r"[^\W\d_]{4,}")
+_LETTER = re.compile(r"[^\W\d_]")
+_FEWEST_LETTERS = 4
 _TAG = re.compile(r"<[^>]{0,1000}>|&\w{1,20};")  # for counting words only: what is left of markup harms nobody
-_ANY_WORD = re.compile(r"\w+")
+_IN_WORDS = re.compile(r"\w")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a plain text, as readers would count them."""
-    return _ANY_WORD.findall(text)
+def _others_as_spaces(kept: re.Pattern[str]) -> bytes:
+    return bytes(code if code > 127 or kept.match(chr(code)) else 32 for code in range(256))
 
 
-def fingerprint(words: Sequence[str]) -> bytes:
-    """Return a digest of a text's words, however they are spaced, marked and written; b"" for few of them."""
+_ONLY_WORDS, _ONLY_LETTERS = _others_as_spaces(_IN_WORDS), _others_as_spaces(_LETTER)
+
+
+def words_and_fingerprint(text: str) -> tuple[int, bytes]:
+    r"""Return how many words a plain text has (what `\w+` finds), and a digest of them; b"" for few of them.
+
+    The digest is the same however they are spaced, marked and written.
+    """
+    words = _runs(text, _IN_WORDS, _ONLY_WORDS)
     if len(words) < FEWEST_WORDS:
-        return b""
-    return hashlib.blake2b(" ".join(words).casefold().encode("utf-8", "replace"), digest_size=8).digest()
+        return len(words), b""
+    joined = b" ".join(words)
+    folded = joined.lower() if joined.isascii() else joined.decode("utf-8", "replace").casefold().encode("utf-8")
+    return len(words), hashlib.blake2b(folded, digest_size=8).digest()
+
+
+def _runs(text: str, kept: re.Pattern[str], table: bytes) -> list[bytes]:
+    """The runs of kept characters in a text, in UTF-8: as a regular expression finds them, in a fifth of its time."""
+    if not text.isascii():
+        for character in set(_BEYOND_ASCII.findall(text)):
+            if not kept.match(character):
+                text = text.replace(character, " ")
+    return text.encode("utf-8", "replace").translate(table).split()
 
 
 def voice_of(feed: ParsedFeed, entries: Sequence[ParsedEntry]) -> Voice:
@@ -54,8 +73,11 @@ def _vocabulary(entries: Sequence[ParsedEntry]) -> frozenset[str]:
     """The words that most of the entries' texts hold."""
     counted: Counter[str] = Counter()
     for entry in entries:
-        text = _TAG.sub(" ", f"{entry.title} {entry.html[:_TEXT]}")
-        counted.update(set(_WORD.findall(text.casefold())))
+        text = _TAG.sub(" ", f"{entry.title} {entry.html[:_TEXT]}").casefold()
+        found = (word.decode() for word in set(_runs(text, _LETTER, _ONLY_LETTERS)) if len(word) >= _FEWEST_LETTERS)
+        counted.update(word for word in found if len(word) >= _FEWEST_LETTERS)
+    often = [word for word, times in counted.items() if times > 1]
+    candidates = often if len(often) >= _MOST_WORDS else list(counted)
     # Of words that are equally common the longer ones: they say more of what a blog is about.
-    ranked = sorted(counted, key=lambda word: (-counted[word], -len(word), word))
+    ranked = sorted(candidates, key=lambda word: (-counted[word], -len(word), word))
     return frozenset(ranked[:_MOST_WORDS])

@@ -1,24 +1,19 @@
-"""RSS, RDF, Atom and CDF, read by feedparser. Pure: feedparser is only ever given a stream.
-
-Its sanitiser and its resolution of links in HTML are off: both are slow, and the first is no safety boundary.
-It is told no address either: so what xml:base says stays apart from what the feed's address would make of it.
-"""
+"""RSS, RDF, Atom and CDF: what a feed means, whichever of the two readers has taken its document apart. Pure."""
 
 from __future__ import annotations
 
 import html as entities
-import io
 import re
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from html.entities import html5
 from typing import Any
 
 import feedparser
 
-from aggregator.errors import FeedUnreadable
 from aggregator.feeds.dates import from_struct, is_day_first, read_date
+from aggregator.feeds.elements import Elements
+from aggregator.feeds.lenient import leniently
+from aggregator.feeds.words import quickly
 from aggregator.model import Enclosure, ParsedEntry, ParsedFeed, Quiet
 from aggregator.urls import web_url
 
@@ -33,30 +28,13 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 MOST_ENCLOSURES = 10
 MOST_DELETED = 200
 
-# What no XML document may hold; one such character would make the whole feed "not well-formed".
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
-# An emoji as two references to halves of it, as programs write that count in UTF-16.
-_PAIR = re.compile(
-    r"&#(?:[xX]([dD][89abAB][0-9a-fA-F]{2})|(5[56]\d{3}));&#(?:[xX]([dD][c-fC-F][0-9a-fA-F]{2})|(5[67]\d{3}));"
-)
-_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
-_AMPERSAND = re.compile(r"&(#?\w{1,32};)?")
-_OF_XML = ("amp;", "lt;", "gt;", "quot;", "apos;")
 _END = re.compile(r"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>\s*(?:<!--.{0,2000}?-->\s*)*$", re.IGNORECASE | re.DOTALL)
 _CDF = re.compile(r"(?:<!--.{0,2000}?-->|<![^>]{0,500}>|\s)*<channel[\s>]", re.IGNORECASE | re.DOTALL)
-_BEGIN = re.compile(r"<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?(?<!/)>")
-_ENDED = re.compile(r"</([A-Za-z][\w:.-]*)\s*>")
-_FRAGILE = re.compile(
-    r"</?(?:[\w.-]+:)?(?:height|width|textinput|license|where|player|keywords|chapters?|cloud)(?:\s[^<>]*)?>",
-    re.IGNORECASE,
-)
-# What feedparser raises on input that it isn't prepared for.
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _NOT_TEXT = ("image/", "audio/", "video/", "application/octet-stream", "application/pdf")
 _SHORT_ISO = re.compile(r"-{0,2}\d[\d-]{2,7}")
 _TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _DELETED = re.compile(r"""<(?:[\w.-]+:)?deleted-entry\b[^>]{0,500}?\bref\s*=\s*(?:"([^"]{1,1000})"|'([^']{1,1000})')""")
+_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _ENTITY = re.compile(r"&#?\w{1,32};")
 _MAIL = re.compile(r"(?:mailto:)?[^\s<>()\[\],;:]+@[^\s<>()\[\],;:]+")
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|<\s*>|\[\s*\]")
@@ -64,14 +42,18 @@ _EMPTY_BRACKETS = re.compile(r"\(\s*\)|<\s*>|\[\s*\]")
 
 def parse(text: str, url: str) -> ParsedFeed | None:
     """Return the feed in `text`, which came from `url`, or None when there is none."""
-    text = _legal(text)
-    result = _parsed(text)
-    if not result.get("version") and not result.entries and not _CDF.match(text):
+    found = quickly(text) or leniently(text)
+    if not found.version and not found.entries and not _CDF.match(text):
         return None
-    feed = result.feed
+    return meaning(found, text, url)
+
+
+def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
+    """Return the feed that a document's elements make."""
+    feed = found.feed
     home = _absolute(_link(feed), url, url)
-    day_first = is_day_first([raw for entry in result.entries for raw in _raw_dates(entry)], feed.get("language", ""))
-    is_atom = str(result.get("version", "")).startswith("atom")
+    day_first = is_day_first([raw for entry in found.entries for raw in _raw_dates(entry)], feed.get("language", ""))
+    is_atom = found.version.startswith("atom")
     return ParsedFeed(
         title=feed.get("title", ""),
         home=home,
@@ -79,86 +61,14 @@ def parse(text: str, url: str) -> ParsedFeed | None:
         generator=_generator(feed),
         icon=_absolute(_icon(feed), home, url),
         entries=tuple(
-            _entry(entry, feed, home or url, url, day_first=day_first, is_atom=is_atom) for entry in result.entries
+            _entry(entry, feed, home or url, url, day_first=day_first, is_atom=is_atom) for entry in found.entries
         ),
         deleted=_deleted(text),
         asked_for=_asked_for(feed),
         quiet=Quiet(_hours(text), _quiet_days(text)),
-        remark=_remark(result),
-        is_cut=bool(result.bozo) and not _END.search(text[-3_000:]),
+        remark=_remark(found.problem),
+        is_cut=found.problem is not None and not _END.search(text[-3_000:]),
     )
-
-
-def _legal(text: str) -> str:
-    """A text without characters and references that XML forbids; feedparser raises on some of them."""
-
-    def joined(match: re.Match[str]) -> str:
-        high, low = (int(match[n], 16) if match[n] else int(match[n + 1]) for n in (1, 3))
-        is_pair = 0xD800 <= high < 0xDC00 <= low < 0xE000
-        return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)) if is_pair else match[0]
-
-    def allowed(match: re.Match[str]) -> str:
-        digits = (match[1] or match[2]).lstrip("0")
-        number = int(digits, 16 if match[1] else 10) if 0 < len(digits) < 9 else -1 if digits else 0
-        if 0 <= number < 32 and number not in (9, 10, 13):
-            return ""
-        return "\ufffd" if not 0 <= number < 0x110000 or 0xD800 <= number < 0xE000 else match[0]
-
-    text = _ILLEGAL.sub("", text)
-    return _REFERENCE.sub(allowed, _PAIR.sub(joined, text)) if "&#" in text else text
-
-
-def _parsed(text: str) -> Any:
-    """What feedparser makes of a text; where it stumbles, of the text as we repair it.
-
-    Raises: FeedUnreadable.
-    """
-    try:
-        result = _fed(text)
-        if not result.bozo or "<" not in text:
-            return result
-        repaired = _fed(_repaired(text))
-        return repaired if len(repaired.entries) >= len(result.entries) and not repaired.bozo else result
-    except _STUMBLES:
-        try:
-            return _fed(_without_stray_ends(_repaired(text)))
-        except _STUMBLES as error:
-            raise FeedUnreadable("it is too broken to be read") from error
-
-
-def _without_stray_ends(text: str) -> str:
-    """A text without the elements that end more often than they begin, and without those that feedparser raises on."""
-    markup = _CDATA.sub("", text)
-    begun, ended = Counter(_BEGIN.findall(markup)), Counter(_ENDED.findall(markup))
-    stray = [re.escape(name) for name, count in ended.items() if count > begun[name]]
-    text = re.sub(rf"</?(?:{'|'.join(stray)})(?:\s[^<>]*)?>", "", text) if stray else text
-    return _FRAGILE.sub("", text)
-
-
-def _fed(text: str) -> Any:
-    # A BytesIO, because feedparser opens a file or fetches a URL when given a body that is one.
-    return feedparser.parse(
-        io.BytesIO(text.encode("utf-8", "replace")),
-        response_headers={"content-type": "application/xml; charset=utf-8"},
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
-
-
-def _repaired(text: str) -> str:
-    """A text whose bare ampersands are escaped, and whose HTML entities are numbers; CDATA stays as it is."""
-
-    def repaired(match: re.Match[str]) -> str:
-        name = match[1]
-        if not name:
-            return "&amp;"
-        if name.startswith("#") or name in _OF_XML:
-            return match[0]
-        characters = html5.get(name)
-        return "".join(f"&#{ord(c)};" for c in characters) if characters else f"&amp;{name}"
-
-    parts = _CDATA.split(text)
-    return "".join(part if index % 2 else _AMPERSAND.sub(repaired, part) for index, part in enumerate(parts))
 
 
 def _entry(entry: Any, feed: Any, home: str, url: str, *, day_first: bool, is_atom: bool) -> ParsedEntry:
@@ -300,16 +210,11 @@ def _deleted(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[:MOST_DELETED]))
 
 
-def _remark(result: Any) -> str:
+def _remark(problem: Exception | None) -> str:
     """What is wrong with a feed that could be read all the same."""
-    error = result.get("bozo_exception")
-    if (
-        not result.bozo
-        or error is None
-        or isinstance(error, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType)
-    ):
+    if problem is None or isinstance(problem, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType):
         return ""
-    where = re.sub(r"^<unknown>:(\d+):(\d+): (?:not well-formed)?", r"line \1, column \2 ", str(error))
+    where = re.sub(r"^<unknown>:(\d+):(\d+): (?:not well-formed)?", r"line \1, column \2 ", str(problem))
     return f"not well-formed: {where[:200].strip()}"
 
 

@@ -1,0 +1,20 @@
+"""A feed between its document and what is made of it: the terms that both readers of XML speak. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """A feed and its entries under feedparser's names; version "": none; `problem`: why it isn't well-formed.
+
+    Source: feedparser's documentation, "Reference".
+    """
+
+    version: str
+    feed: Mapping[str, Any]
+    entries: Sequence[Mapping[str, Any]]
+    problem: Exception | None = None
