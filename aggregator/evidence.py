@@ -37,6 +37,7 @@ _ENTRY_CLASSES = ["h-entry", "hentry"]
 _NAME_CLASSES = ["p-name", "entry-title"]
 _CONTENT_CLASSES = ["e-content", "entry-content"]
 _EMBEDDED = {"img": "src", "video": "src", "audio": "src", "source": "src", "data": "value", "link": "href"}
+Link = tuple[str, tuple[str, str, str]]  # an address, and the words before it, in it and after it
 _KINDS = {"in-reply-to": "reply", "like-of": "like", "repost-of": "repost", "bookmark-of": "bookmark"}
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 
@@ -81,7 +82,7 @@ def vouches(body: bytes, coding: str, content_type: str, url: str, host: str, ma
     return _link(document, url, lambda found: host_of(found) == host) is not None
 
 
-def links(html: str, base: str) -> list[tuple[str, tuple[str, str, str]]]:
+def links(html: str, base: str) -> list[Link]:
     """Return where a post's HTML links to, each address once, with the words around it.
 
     The HTML has been sanitised, so that every link in it is one that readers see.

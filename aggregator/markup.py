@@ -104,7 +104,7 @@ _RELATIVE = (re.compile(r"""href\s*=\s*(?!["']?https?://)"""), re.compile(r"""sr
 # Tags as the sanitiser writes them: attributes in double quotes, which may hold a ">".
 _INNER = r'[^">]*(?:"[^"]*"[^">]*)*>'
 _BLOCKS = "p|div|li|br|h[1-6]|tr|td|th|dt|dd|blockquote|pre|figure|hr"
-_BLOCK_TAG = re.compile(rf"</?(?:{_BLOCKS})\b{_INNER}")
+_BLOCK_TAGS = re.compile(rf"</?(?:{_BLOCKS})\b{_INNER}(?:\s*</?(?:{_BLOCKS})\b{_INNER})*")
 _TAG = re.compile(rf"</?[a-z]{_INNER}")
 _BLOCK_EDGE = re.compile(rf"<(?=/?(?:{_BLOCKS})\b)", re.IGNORECASE)
 _MARKUP = re.compile(r"<[a-zA-Z/!?]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
@@ -189,11 +189,14 @@ def plain(text: str, *, is_html: bool, longest: int = LONGEST_TEXT) -> str:
 
 def text_within(html: str) -> str:
     """Return the text of HTML that `clean` has made, as one line: what `plain` returns, without a second parser."""
-    return _one_line(entities.unescape(_TAG.sub("", _BLOCK_TAG.sub(" ", html))))
+    return _one_line(entities.unescape(_TAG.sub("", _BLOCK_TAGS.sub(" ", html))))
 
 
 def _one_line(text: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(without_controls(text).split()))
+    text = without_controls(text).strip()
+    if "  " in text or not text.isprintable():  # of all spaces only the plain one is printable
+        text = " ".join(text.split())
+    return unicodedata.normalize("NFC", text)
 
 
 def shortened(text: str, longest: int) -> str:

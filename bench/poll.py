@@ -1,169 +1,147 @@
-"""Figures of a sweep: `python -m bench.poll [FEEDS]`. Feeds of about 100 KB, served by nginx on loopback.
+"""Figures of polls: `python -m bench.poll [FEEDS]`. A farm of feeds, ourselves and the peers, in turns.
 
-Every feed has an address of its own (127.x.y.z), so that politeness to hosts stays on; ETag and gzip are on.
-Prints feeds per second, CPU milliseconds per feed and the peak memory (PSS) of all processes, cold and with 304s.
+Phases: cold (everything is new), warm (all answer 304), changed (5 % have a new entry), unchanged 200s without
+validators, new TLS connections, 304s that take 100 ms each. Peers that take a hundred times as long get fewer feeds;
+what counts is CPU per feed.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-import random
-import resource
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
-WORDS = ("record", "ward", "chart", "order", "result", "consent", "bed", "alarm", "queue", "message", "nurse", "drill")
+from bench import peers
+from bench.farm import Farm, configured, serving
+from bench.machine import Usage, Worker, running, wait_for
+from bench.report import Figure, Report
+
+TURNS = 3
+SHARE = 0.05
+MOST_FOR_SLOW = 150
+LATENCY = 0.1
+AT_ONCE = 128
+_NAMES = ("cold", "warm", "changed")
+
+Polls = dict[str, list[Usage]]
 
 
-def main() -> None:
-    feeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not Path(nginx).exists():
-        sys.exit("bench: nginx is needed (apt-get install nginx-light)")
+def measure(report: Report, feeds: int, turns: int = TURNS) -> None:
+    """Poll a farm in all phases, and add what came out to the report."""
     with tempfile.TemporaryDirectory(prefix="planet-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)
-        port = _free_port()
-        size = _write_feeds(folder / "feeds", feeds)
-        _write_config(folder, feeds, port)
-        server = subprocess.Popen([nginx, "-c", str(_write_nginx(folder, feeds, port)), "-p", str(folder)])
-        try:
-            _wait_for(port)
-            machine = f"{os.cpu_count()} cores, Python {sys.version.split()[0]}"
-            print(f"{feeds} feeds, {size / feeds / 1000:.0f} KB each; {machine}")
-            print(f"{'':8}{'feeds/s':>9}{'CPU ms/feed':>13}{'peak PSS MB':>13}{'seconds':>9}")
-            for phase in ("cold", "warm"):
-                _measure(folder, phase, feeds)
-        finally:
-            server.terminate()
-            server.wait()
+        with serving(folder / _made(folder, "farm"), feeds) as farm:
+            report.note(f"{feeds} feeds of {farm.size / feeds / 1000:.0f} KB each, {turns} turns")
+            _with_validators(report, farm, folder, turns)
+            _without_validators(report, farm, folder, turns)
+            _over_tls(report, farm, folder, turns)
+        _with_latency(report, folder, min(feeds, 1_000))
 
 
-def _measure(folder: Path, phase: str, feeds: int) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    peak, over = [0], threading.Event()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "aggregator", "poll", "--all", "--json", "--config", str(folder / "feeds.toml")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    watcher = threading.Thread(target=_watch, args=(process.pid, peak, over))
-    watcher.start()
-    output, _ = process.communicate()
-    over.set()
-    watcher.join()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    summary = json.loads(output)
-    expected = {"cold": "fetched", "warm": "unchanged"}[phase]
-    if summary[expected] != feeds:
-        sys.exit(f"bench: {phase}: {summary}")
-    row = (
-        f"{feeds / summary['seconds']:>9.0f}{1000 * cpu / feeds:>13.2f}{peak[0] / 1e6:>13.0f}{summary['seconds']:>9.2f}"
-    )
-    print(f"{phase:8}{row}", flush=True)
+def _made(folder: Path, name: str) -> str:
+    (folder / name).mkdir()
+    return name
 
 
-def _watch(root: int, peak: list[int], over: threading.Event) -> None:
-    while not over.wait(0.05):
-        peak[0] = max(peak[0], sum(map(_pss, _family(root))))
+def _with_validators(report: Report, farm: Farm, folder: Path, turns: int) -> None:
+    few = farm.urls()[:MOST_FOR_SLOW]
+    contestants: dict[str, tuple[Callable[[Path, list[str]], peers.Peer], list[str]]] = {
+        "planet poll": (peers.our_command, farm.urls()),
+        "planet, at work": (peers.our_cycle, farm.urls()),
+        "newsboat": (peers.newsboat, farm.urls()),
+        "reader": (peers.reader, few),
+        "requests+feedparser": (peers.plain, few),
+        "sfeed": (peers.sfeed, few),
+        "bare libcurl": (peers.bare, farm.urls()),
+    }
+    taken: dict[str, Polls] = {name: {phase: [] for phase in _NAMES} for name in contestants}
+    for turn in range(turns):
+        farm.change(SHARE, 0)
+        made = {name: peer(folder / f"{turn}-{number}", urls) for number, (name, (peer, urls)) in enumerate(contestants.items())}
+        for phase in _NAMES:
+            if phase == "changed":
+                farm.change(SHARE, 1)
+            for name, peer in made.items():
+                taken[name][phase].append(peer.poll())
+                expected = farm.entries(len(contestants[name][1])) if name != "bare libcurl" else 0
+                if peer.holds < expected:
+                    sys.exit(f"bench: {name} holds {peer.holds} entries of {expected} after the {phase} poll")
+        for peer in made.values():
+            peer.close()
+    count = {name: len(urls) for name, (_, urls) in contestants.items()}
+    report.table("Polls, CPU ms a feed", list(_NAMES), _each(taken, count))
+    cpu = {name: {phase: _cpu(polls, count[name]) for phase, polls in of.items()} for name, of in taken.items()}
+    ours, cycle = cpu["planet poll"], cpu["planet, at work"]
+    _compare(report, "cold poll, process: newsboat", cpu["newsboat"]["cold"], ours["cold"], 2.5, 3.5)
+    _compare(report, "cold poll, cycle: reader", cpu["reader"]["cold"], cycle["cold"], 12, 20)
+    _compare(report, "warm poll, process: newsboat", cpu["newsboat"]["warm"], ours["warm"], 15, 20)
+    _compare(report, "warm poll, cycle: reader", cpu["reader"]["warm"], cycle["warm"], 40, 80)
+    report.add(Figure("warm poll, cycle, in bare libcurls", cycle["warm"] / cpu["bare libcurl"]["warm"], 2.5, 1.5, less=True))
+    _compare(report, "5 % changed, cycle: reader", cpu["reader"]["changed"], cycle["changed"], 15, 25)
+    peak = max(usage.peak for phase in taken["planet, at work"].values() for usage in phase)
+    report.add(Figure("memory of a sweep, PSS MB", peak, 250, 180, less=True))
 
 
-def _family(root: int) -> list[int]:
-    found = [root]
-    with suppress(OSError):
-        for task in Path(f"/proc/{root}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                found += _family(int(child))
-    return found
+def _without_validators(report: Report, farm: Farm, folder: Path, turns: int) -> None:
+    cpu: dict[str, list[float]] = {"planet": [], "reader": []}
+    few = farm.urls("bare")[:MOST_FOR_SLOW]
+    ours, theirs = peers.our_cycle(folder / "bare", farm.urls("bare")), peers.reader(folder / "bare-reader", few)
+    for turn in range(turns + 1):
+        mine, other = ours.poll(), theirs.poll()
+        if turn:  # the first one is cold
+            cpu["planet"].append(mine.cpu / farm.feeds)
+            cpu["reader"].append(other.cpu / len(few))
+    ours.close()
+    theirs.close()
+    _compare(report, "unchanged 200s, cycle: reader", median(cpu["reader"]), median(cpu["planet"]), 150, 300)
 
 
-def _pss(pid: int) -> int:
-    with suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return 1000 * int(next(line for line in lines if line.startswith("Pss:")).split()[1])
-    return 0
+def _over_tls(report: Report, farm: Farm, folder: Path, turns: int) -> None:
+    """Only the first cycle of a process makes all its connections anew; so it is begun anew each time."""
+    urls, authority = farm.urls("tls"), str(farm.authority)
+    first = peers.our_cycle(folder / "tls", urls, authority)
+    first.poll()
+    first.close()
+    ratios = []
+    for turn in range(turns):
+        ours = peers.Resident("planet", folder / f"tls-{turn}", urls, authority, str(folder / "tls/resident/planet"))
+        theirs = peers.bare(folder / f"tls-bare-{turn}", urls, authority)
+        mine, other = ours.poll(), theirs.poll()
+        ours.close()
+        theirs.close()
+        ratios.append(mine.cpu / other.cpu)
+    report.add(Figure("new TLS connections, in bare libcurls", median(ratios), 1.3, 1.1, less=True))
 
 
-def _write_feeds(folder: Path, feeds: int) -> int:
-    chance, size = random.Random(1), 0
-    folder.mkdir()
-    for number in range(feeds):
-        body = (_atom if number % 3 else _rss)(number, chance).encode()
-        (folder / f"{number}.xml").write_bytes(body)
-        (folder / f"{number}.xml.gz").write_bytes(gzip.compress(body, 6))
-        size += len(body)
-    return size
+def _with_latency(report: Report, folder: Path, feeds: int) -> None:
+    from bench.slow import serving_slowly
+
+    with serving_slowly(feeds, LATENCY) as urls:
+        ours = peers.our_cycle(folder / "slow", urls)
+        ours.poll()
+        wall = min(ours.poll().wall for _ in range(3))
+        ours.close()
+    ideal = feeds / AT_ONCE * LATENCY
+    report.add(Figure(f"{feeds} hosts with 100 ms each, in ideal times", wall / ideal, 1.5, 1.2, less=True))
 
 
-def _text(chance: random.Random) -> str:
-    return "".join(f"&lt;p&gt;{' '.join(chance.choices(WORDS, k=80))}&lt;/p&gt;" for _ in range(12))
+def _cpu(polls: Sequence[Usage], feeds: int) -> float:
+    return median(usage.cpu for usage in polls) / feeds
 
 
-def _rss(number: int, chance: random.Random) -> str:
-    items = "".join(
-        f"<item><title>Post {n}</title><link>http://b{number}.test/{n}</link><guid>http://b{number}.test/{n}</guid>"
-        f"<pubDate>Sun, {n + 1:02} Nov 2026 10:00:00 GMT</pubDate><description>{_text(chance)}</description></item>"
-        for n in range(15)
-    )
-    return f"<rss version='2.0'><channel><title>Blog {number}</title><link>http://b{number}.test/</link>{items}</channel></rss>"
+def _each(taken: dict[str, Polls], count: dict[str, int]) -> Iterator[tuple[str, list[str]]]:
+    for name, of in taken.items():
+        yield f"{name} ({count[name]})", [f"{1000 * _cpu(polls, count[name]):.3f}" for polls in of.values()]
 
 
-def _atom(number: int, chance: random.Random) -> str:
-    entries = "".join(
-        f"<entry><title>Post {n}</title><id>http://b{number}.test/{n}</id><link href='http://b{number}.test/{n}'/>"
-        f"<updated>2026-11-{n + 1:02}T10:00:00Z</updated><content type='html'>{_text(chance)}</content></entry>"
-        for n in range(15)
-    )
-    head = f"<title>Blog {number}</title><id>http://b{number}.test/</id>"
-    return f"<?xml version='1.0'?><feed xmlns='http://www.w3.org/2005/Atom'>{head}{entries}</feed>"
-
-
-def _write_config(folder: Path, feeds: int, port: int) -> None:
-    tables = "".join(f'[[feeds]]\nurl = "http://{_address(n)}:{port}/{n}.xml"\n' for n in range(feeds))
-    (folder / "feeds.toml").write_text(
-        '[planet]\ntitle = "Bench"\nurl = "http://127.0.0.1/"\n[network]\nallow_addresses = ["127.0.0.0/8"]\n' + tables
-    )
-
-
-def _write_nginx(folder: Path, feeds: int, port: int) -> Path:
-    path = folder / "nginx.conf"
-    path.write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;\n"
-        "events { worker_connections 4096; }\n"
-        f"http {{ access_log off; types {{ application/xml xml; }} server {{ listen 127.0.0.1:{port};\n"
-        + "".join(f"listen {_address(n)}:{port};\n" for n in range(feeds))
-        + f"root {folder}/feeds; gzip_static on; etag on; }} }}\n"
-    )
-    return path
-
-
-def _address(number: int) -> str:
-    return f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(100):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    sys.exit("bench: nginx doesn't answer")
+def _compare(report: Report, what: str, theirs: float, ours: float, must: float, aim: float) -> None:
+    report.add(Figure(what, theirs / ours, must, aim))
 
 
 if __name__ == "__main__":
-    main()
+    told = Report("poll")
+    measure(told, int(sys.argv[1]) if len(sys.argv) > 1 else 1_000)
+    told.finish()

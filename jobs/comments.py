@@ -12,7 +12,6 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.content_coding import ACCEPTED
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict
-from aggregator.feeds import read
 from aggregator.freshness import retry_after
 from aggregator.logs import counted
 from aggregator.model import ReadEntry
@@ -21,7 +20,8 @@ from aggregator.store.comments import CommentFeed
 from aggregator.urls import host_of, is_blocked
 from jobs.children import Children, result
 from jobs.outcomes import ACCEPT
-from jobs.verify import Policy
+from jobs.policy import Policy
+from jobs.readers import read_feed
 
 log = logging.getLogger("planet.comments")
 
@@ -114,7 +114,7 @@ def _record(database: Database, feed: CommentFeed, at: datetime | None, etag: st
 
 
 def _comments(children: Children, answer: Answer) -> list[ReadEntry]:
-    future = children.submit(read, answer.body, answer.coding, answer.content_type, answer.url, {}, MAX_BYTES)
+    future = children.submit(read_feed, answer.body, answer.coding, answer.content_type, answer.url, {}, MAX_BYTES)
     try:
         return list(result(future).entries)
     except (FeedUnreadable, BodyRefused, ChildStopped, NoVerdict) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
@@ -11,12 +12,14 @@ from aggregator import __version__, store
 from aggregator.config import Planet
 from aggregator.filters import Filters
 from aggregator.outbound import Engine, Guard
-from aggregator.site import Look, Manner, Renderer
 from jobs.outcomes import Terms
-from jobs.publish import Publisher
+from jobs.policy import Policy
 from jobs.record import Keeping
 from jobs.sift import sift
-from jobs.verify import Policy
+
+if TYPE_CHECKING:
+    from aggregator.site import Renderer
+    from jobs.publish import Publisher
 
 
 def user_agent(planet: Planet, purpose: str = "") -> str:
@@ -29,10 +32,12 @@ def guard_for(planet: Planet) -> Guard:
     return Guard.of(planet.network.allow_addresses, planet.network.allow_ports)
 
 
-def engine_for(planet: Planet) -> Engine:
+def engine_for(planet: Planet, authorities: str = "") -> Engine:
     """Return an engine for polls."""
     poll = planet.poll
-    return Engine(guard_for(planet), user_agent(planet), at_once=poll.at_once, per_host=poll.per_host)
+    return Engine(
+        guard_for(planet), user_agent(planet), at_once=poll.at_once, per_host=poll.per_host, authorities=authorities
+    )
 
 
 def verifier_for(planet: Planet) -> Engine:
@@ -77,6 +82,8 @@ def renderer_for(planet: Planet, first_address: str = "") -> Renderer:
 
     Raises: ThemeBroken.
     """
+    from aggregator.site import Look, Manner, Renderer  # who only polls needs no templates
+
     page = planet.page
     look = Look(
         planet.masthead,
@@ -96,6 +103,8 @@ def renderer_for(planet: Planet, first_address: str = "") -> Renderer:
 
 def publisher_for(database: Database, planet: Planet, clock: Callable[[], datetime]) -> Publisher:
     """Return what publishes this planet. Raises: StoreFailed, ThemeBroken."""
+    from jobs.publish import Publisher
+
     with store.transaction(database):
         first_address = store.pages.first_address(database, planet.masthead.url)
     return Publisher(database, renderer_for(planet, first_address), planet.public, clock)

@@ -14,19 +14,19 @@ from sqlite_utils import Database
 
 from aggregator import standing, store
 from aggregator.errors import ChildStopped, NoVerdict
-from aggregator.evidence import links
 from aggregator.logs import counted
 from aggregator.model import Claim, Evidence, PendingLinkback
 from aggregator.store.mentions import Arrival
 from aggregator.store.outlinks import Excerpt, Source
 from aggregator.urls import Address, canonical, host_of, is_blocked
 from jobs.children import Children, result
-from jobs.verify import Policy
+from jobs.policy import Policy
+from jobs.readers import links_of
 
 log = logging.getLogger("planet.link")
 
 BATCH = 50
-_HOSTS = re.compile(r"""https?://(\[[^\]]*\]|[^/?#:"'<>\s]+)""", re.IGNORECASE)
+_HOSTS = re.compile(r"""://(\[[^\]]*\]|[^/?#:"'<>\s]+)""")
 
 Link = tuple[str, Excerpt]
 
@@ -58,27 +58,26 @@ class Linking:
             here = store.outlinks.hosts(self._database) | {host_of(self._policy.planet_url)}
             # Most posts name nobody here: it takes no parser to see that.
             reading = [
-                (source, self._children.submit(links, source.html, source.url) if _names(source, here) else None)
+                (source, self._children.submit(links_of, source.html, source.url) if _names(source, here) else None)
                 for source in sources
             ]
             read = [(source, _result(future) if future else []) for source, future in reading]
             if any(found is None for _, found in read):
                 return made  # there are no children at the moment
             with store.transaction(self._database):
-                for source, found in read:
-                    near = [link for link in found or [] if host_of(link[0]) in here]
-                    made += self._record(source, near)
+                made += self._record([(source, _near(found or [], here)) for source, found in read])
         if made:
             log.info("%s between posts found", counted(made, "link"))
         return made
 
-    def _record(self, source: Source, near: Sequence[Link]) -> int:
-        """Store a post's links, and the linkbacks that they, and older links to this very post, make."""
-        store.outlinks.replace(self._database, source, near)
-        if source.url:  # what was found on its page before may have changed with it
-            store.mentions.recheck_source(self._database, source.url, self._clock())
-        pairs = [(source, url, excerpt) for url, excerpt in near]
-        pairs += store.outlinks.to(self._database, source.url) if source.url else []
+    def _record(self, read: Sequence[tuple[Source, Sequence[Link]]]) -> int:
+        """Store the links of posts, and the linkbacks that they, and older links to these very posts, make."""
+        store.outlinks.replace(self._database, read)
+        addresses = [source.url for source, _ in read if source.url]
+        # What was found on their pages before may have changed with them.
+        store.mentions.recheck_sources(self._database, addresses, self._clock())
+        pairs = [(source, url, excerpt) for source, near in read for url, excerpt in near]
+        pairs += store.outlinks.to(self._database, addresses)
         return sum(self._link(*pair) for pair in pairs)
 
     def _link(self, source: Source, url: str, excerpt: Excerpt) -> bool:
@@ -113,6 +112,10 @@ class Linking:
             return False
         blocked = (*self._policy.block, *store.blocks.patterns(self._database))
         return not is_blocked(source.url, blocked)
+
+
+def _near(links: Sequence[Link], hosts: Collection[str]) -> list[Link]:
+    return [link for link in links if host_of(link[0]) in hosts]
 
 
 def _names(source: Source, hosts: Collection[str]) -> bool:

@@ -14,13 +14,13 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
-from aggregator.feeds import read
 from aggregator.filters import NO_FILTERS
 from aggregator.model import DueFeed, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs import search, tally
 from jobs.children import Children, result
 from jobs.outcomes import DELTA, TOO_MANY_REQUESTS, Terms, digest, failed, history, reason, renewed, request, well
+from jobs.readers import read_feed
 from jobs.record import Polled, Recorded, record
 
 log = logging.getLogger("planet.poll")
@@ -131,7 +131,7 @@ class Sweep:
         known = store.entries.known_hashes(self._database, feed.id)
         sent = (answer.body, answer.coding, answer.content_type, answer.url)
         filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
-        future = self._children.submit(read, *sent, known, self._terms.max_bytes, filters)
+        future = self._children.submit(read_feed, *sent, known, self._terms.max_bytes, filters)
         # The body has gone to the child; what is kept of the answer is small.
         self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), len(answer.body))
 

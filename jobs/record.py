@@ -18,6 +18,7 @@ from aggregator.sameness import (
     EMPTY,
     SAME_AS,
     WITHDRAWN,
+    Old,
     Place,
     is_same_story,
     known_again,
@@ -109,7 +110,7 @@ def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping
     store.entries.correct(database, feed.id, reading.dated, reading.comments)
     if aliases:
         store.identity.prune_aliases(database, feed.id, reading.guids)
-    removed = _gone(database, polled, reading, now)
+    removed = _gone(database, polled, reading, old, now)
     if new or edited:
         store.feeds.record_posting(database, feed.id)
     remark = f"; {reading.remark}" if reading.remark else ""
@@ -156,13 +157,14 @@ def _beside(database: Database, feed: DueFeed, entry: ReadEntry, place: Place, n
     return place
 
 
-def _gone(database: Database, polled: Polled, reading: Reading, now: datetime) -> int:
+def _gone(database: Database, polled: Polled, reading: Reading, old: Sequence[Old], now: datetime) -> int:
     """Note what the feed has lost, and take back what it withdraws; return how much that is."""
     feed_id, present = polled.feed.id, set(reading.guids)
-    if polled.is_whole and not reading.is_cut and present:
-        old = store.identity.old_entries(database, feed_id)
+    if old and polled.is_whole and not reading.is_cut and present:
         held = present | store.identity.names_present(database, feed_id, present)
-        store.gone.note_missing(database, feed_id, held, vanished(old, held), now)
+        is_all_there = all(entry.guid in held for entry in old)
+        lost = [] if is_all_there else vanished(store.identity.old_entries(database, feed_id), held)
+        store.gone.note_missing(database, feed_id, held, lost, now)
     withdrawn = [guid for guid in reading.deleted if guid not in present]
     return store.gone.remove(database, store.gone.ids_of(database, feed_id, withdrawn), WITHDRAWN)
 

@@ -7,13 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict
-from aggregator.feeds import read
-from aggregator.feeds.discovery import usual_places
 from aggregator.filters import NO_FILTERS
 from aggregator.model import DueFeed, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs.children import Children, result
 from jobs.outcomes import TOO_MANY_REQUESTS, Terms, request
+from jobs.readers import read_feed
 
 # The page itself is the sixth request.
 MOST_PLACES = 5
@@ -39,6 +38,8 @@ class Found:
 
 def begin(feed: DueFeed, page: Answer, named: Sequence[str]) -> Search:
     """Begin a search from a page and the feeds that it names."""
+    from aggregator.feeds.discovery import usual_places  # with it come all readers of feeds
+
     places = dict.fromkeys((*named[:MOST_PLACES], *usual_places(page.url)))
     return Search(feed, page, tuple(place for place in places if place and place != page.url)[:MOST_PLACES])
 
@@ -70,7 +71,7 @@ def _look_at(one: Search, outcome: Outcome, children: Children, terms: Terms) ->
     sent = (outcome.body, outcome.coding, outcome.content_type, outcome.url)
     try:
         filters = terms.keeping.filters.get(one.feed.url, NO_FILTERS)
-        reading = result(children.submit(read, *sent, {}, terms.max_bytes, filters))
+        reading = result(children.submit(read_feed, *sent, {}, terms.max_bytes, filters))
     except (FeedUnreadable, BodyRefused, ChildStopped, NoVerdict):
         return Found(one)
     return Found(one, outcome, reading)

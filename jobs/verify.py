@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin
 
 from sqlite_utils import Database
@@ -17,12 +17,13 @@ from aggregator import standing, store
 from aggregator.budget import Allowance, Budget
 from aggregator.content_coding import ACCEPTED
 from aggregator.errors import BodyRefused, ChildStopped, NoVerdict
-from aggregator.evidence import examine, vouches
 from aggregator.model import Evidence, PendingLinkback, Status
 from aggregator.outbound import Answer, Engine, Outcome, Request
 from aggregator.standing import Standing
 from aggregator.urls import canonical, host_of, is_blocked, is_under
 from jobs.children import Children, result
+from jobs.policy import Policy
+from jobs.readers import does_vouch, examine_page
 
 log = logging.getLogger("planet.verify")
 
@@ -42,22 +43,6 @@ MEMBERS = Allowance(burst=60, every=timedelta(seconds=1))
 MOST_OF_A_HOST = 10
 _PATIENCE = 0.2
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/*;q=0.5, application/json;q=0.4"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What happens to a link that was found, and who we say that we are."""
-
-    planet_url: str
-    members: Literal["publish", "hold"] = "publish"
-    strangers: Literal["publish", "hold", "refuse"] = "hold"
-    block: tuple[str, ...] = ()
-    user_agent: str = ""  # "{client}" stands for the address that a ping came from
-
-    def status(self, *, is_member: bool) -> Status:
-        """Return what becomes of a linkback whose link was found."""
-        rule = self.members if is_member else self.strangers
-        return {"publish": Status.PUBLISHED, "hold": Status.HELD, "refuse": Status.REJECTED}[rule]
 
 
 class Pace:
@@ -173,9 +158,8 @@ class Verification:
             may_pass = outcome.status in (408, 425, 429) or outcome.status >= 500
             return self._unclear(linkback, f"its server answers with status {outcome.status}", may_pass=may_pass)
         status = self._worth(linkback, outcome.url)
-        future = self._children.submit(
-            examine, outcome.body, outcome.coding, outcome.content_type, outcome.url, self._targets(linkback), MAX_BYTES
-        )
+        sent = (outcome.body, outcome.coding, outcome.content_type, outcome.url)
+        future = self._children.submit(examine_page, *sent, self._targets(linkback), MAX_BYTES)
         self._examining[future] = _Examined(linkback, status)
         return 0
 
@@ -261,7 +245,7 @@ class Verification:
         assert isinstance(outcome, Answer)
         host = host_of(linkback.source)
         future = self._children.submit(
-            vouches, outcome.body, outcome.coding, outcome.content_type, outcome.url, host, MAX_BYTES
+            does_vouch, outcome.body, outcome.coding, outcome.content_type, outcome.url, host, MAX_BYTES
         )
         self._vouching[future] = vouched
         return 0

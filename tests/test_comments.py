@@ -204,7 +204,7 @@ def test_comments_are_never_verified_like_links(world: Callable[..., World], web
     with store.transaction(here.database):
         [feed] = [each.id for each in store.feeds.blogs(here.database)]
         store.mentions.recheck_member(here.database, feed, here.now)
-        store.mentions.recheck_source(here.database, f"{web.url}/1", here.now)
+        store.mentions.recheck_sources(here.database, [f"{web.url}/1"], here.now)
         store.moderation.approve(here.database, [1], here.now)
 
     assert here.later(days=40).verify() == 0

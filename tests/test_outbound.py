@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Outcome, Request, session
+from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Outcome, Request
+from aggregator.outbound.session import session
 from tests.farm import Farm, Reply, Seen, farm
 
 LOOPBACK = Guard.of(["127.0.0.0/8", "::1/128"], [80])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aggregator.config import Planet
     from aggregator.model import PollSummary
+    from jobs.poll import Sweep
 
 
 @click.command()
@@ -85,8 +86,6 @@ def build(config_path: Path, out: Path | None) -> None:
 def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSummary:
     from dataclasses import replace
 
-    from rich.progress import Progress
-
     from aggregator import store
     from jobs import equipment
     from jobs.children import Children
@@ -97,13 +96,22 @@ def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSu
     children = Children(planet.workers.processes)
     sweep = Sweep(database, equipment.engine_for(planet), children, equipment.terms_for(planet), clock.now)
     try:
-        with Progress(disable=not (show_progress and sys.stderr.isatty()), transient=True) as progress:
-            bar = progress.add_task("Polling", total=store.feeds.count_due(database, clock.now()))
-            summary = sweep.run(on_progress=lambda so_far: progress.update(bar, completed=so_far.feeds))
+        if show_progress and sys.stderr.isatty():
+            summary = _with_bar(sweep, store.feeds.count_due(database, clock.now()))
+        else:
+            summary = sweep.run()
         Linking(database, children, equipment.policy_for(planet), clock.now).run()
     finally:
         children.close()
     return replace(summary, seconds=round(clock.seconds() - began, 3))
+
+
+def _with_bar(sweep: Sweep, total: int) -> PollSummary:
+    from rich.progress import Progress
+
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("Polling", total=total)
+        return sweep.run(on_progress=lambda so_far: progress.update(bar, completed=so_far.feeds))
 
 
 def _mark_due_beside_worker(database: Database, as_json: bool) -> None:

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import requests
 
 from aggregator.demo.blogs import DemoBlog, DemoPost, Story, feed, home, page, remark
-from aggregator.outbound import Guard, session
+from aggregator.outbound import Guard
+from aggregator.outbound.session import session
 
 # A new post comes about this often; long enough to read what the last one brought.
 PUBLISH_EVERY = 6.0

@@ -16,7 +16,7 @@ from aggregator.feeds import json_feed, xml_feed
 from aggregator.feeds.dates import EARLIEST
 from aggregator.feeds.discovery import feeds_named_in, is_page
 from aggregator.feeds.encoding import text_of
-from aggregator.feeds.voice import voice_of, words_and_fingerprint
+from aggregator.feeds.voice import count_words, fingerprint, voice_of
 from aggregator.filters import NO_FILTERS, Filters, Sieve
 from aggregator.markup import clean, plain, shortened, text_within, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
@@ -164,7 +164,6 @@ def _bounded(guid: str) -> str:
 def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
     html = clean(entry.html, entry.base)
     text = text_within(html)
-    words, digest_of_words = words_and_fingerprint(text)
     return ReadEntry(
         guid=entry.guid,
         content_hash=digest,
@@ -173,12 +172,12 @@ def _safe(entry: ParsedEntry, digest: bytes, feed: ParsedFeed) -> ReadEntry:
         author=plain(entry.author, is_html=True, longest=100),
         html=html,
         lede=shortened(text, LEDE),
-        words=words,
+        words=count_words(text),
         language=_language(entry.language) or _language(feed.language),
         tags=tuple(dict.fromkeys(filter(None, (plain(tag, is_html=True, longest=50) for tag in entry.tags[:20])))),
         published_at=entry.published_at,
         updated_at=entry.updated_at,
-        fingerprint=digest_of_words,
+        fingerprint=fingerprint(text),
         enclosures=entry.enclosures,
         comments_feed=entry.comments_feed,
         comments=entry.comments,

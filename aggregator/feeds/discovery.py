@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from bs4 import BeautifulSoup, Tag
+from typing import TYPE_CHECKING
 
 from aggregator.urls import web_url
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
 
 _TYPES = {
     "application/atom+xml": 0,
@@ -36,6 +38,8 @@ def feeds_named_in(text: str, url: str) -> tuple[str, ...]:
 
     Source: RSS Autodiscovery (rssboard.org); WHATWG HTML section 4.6.7.1 (alternate).
     """
+    from bs4 import BeautifulSoup  # large, and hardly ever needed
+
     page = BeautifulSoup(text[:_LONGEST_PAGE], "lxml")
     base = _base(page, url)
     found: dict[str, tuple[bool, int]] = {}
@@ -58,4 +62,4 @@ def usual_places(url: str) -> Iterator[str]:
 
 def _base(page: BeautifulSoup, url: str) -> str:
     element = page.find("base", href=True)
-    return (web_url(str(element["href"]), url) if isinstance(element, Tag) else "") or url
+    return (web_url(str(element["href"]), url) if element else "") or url

@@ -3,7 +3,6 @@
 from aggregator.outbound.engine import Engine
 from aggregator.outbound.guard import Guard
 from aggregator.outbound.mail import MailServer, conversation, deliver
-from aggregator.outbound.session import session
 from aggregator.outbound.transfer import Answer, Landed, NoAnswer, Outcome, Request
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "Request",
     "conversation",
     "deliver",
-    "session",
 ]

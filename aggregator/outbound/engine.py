@@ -45,10 +45,16 @@ _MOST_KEPT_CONNECTIONS = 256
 
 
 class Engine:
-    """Fetches through one guard. Not shared between threads."""
+    """Fetches through one guard. Not shared between threads.
 
-    def __init__(self, guard: Guard, user_agent: str, *, at_once: int = 128, per_host: int = 2) -> None:
+    `authorities` is a file of certificates that vouch for servers; those that browsers believe by default.
+    """
+
+    def __init__(
+        self, guard: Guard, user_agent: str, *, at_once: int = 128, per_host: int = 2, authorities: str = ""
+    ) -> None:
         self._guard = guard
+        self._authorities = authorities or certifi.where()
         self._user_agent = user_agent
         self._at_once = at_once
         self._per_host = per_host
@@ -149,7 +155,7 @@ class Engine:
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         handle.setopt(pycurl.USERAGENT, self._user_agent)
-        handle.setopt(pycurl.CAINFO, certifi.where())
+        handle.setopt(pycurl.CAINFO, self._authorities)
         return handle
 
     def _aim(self, handle: Any, transfer: Transfer) -> None:

@@ -35,21 +35,22 @@ def known_hashes(database: Database, feed_id: int) -> dict[str, bytes]:
 def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Place]], now: datetime) -> int:
     """Store entries that are new; inside a transaction. Returns how many were."""
     added: list[int] = []
+    at = to_text(now)
     for entry, place in entries:
         row = database.execute(
             "INSERT INTO entry (feed_id, guid, url, url_key, slug, title, author, html, lede, words, language, tags,"
             " published_at, updated_at, first_seen_at, shown_at, hidden, content_hash, fingerprint, enclosures,"
-            " comments_feed, comments, story_of)"
+            " comments_feed, comments, story_of, linked_hash)"
             " VALUES (:feed_id, :guid, :url, :url_key, :slug, :title, :author, :html, :lede, :words, :language, :tags,"
             " :published_at, :updated_at, :now, :shown_at, :hidden, :content_hash, :fingerprint, :enclosures,"
-            " :comments_feed, :comments, :story_of)"
+            " :comments_feed, :comments, :story_of, zeroblob(16))"  # as long as the hash that will replace it in place
             " ON CONFLICT (feed_id, guid) DO NOTHING RETURNING id",
             {
                 **_columns(entry),
                 "feed_id": feed_id,
                 "slug": slug(entry.title) or "post",
-                "now": to_text(now),
-                "shown_at": to_text(place.shown_at),
+                "now": at,
+                "shown_at": at if place.shown_at == now else to_text(place.shown_at),
                 "hidden": place.hidden,
                 "story_of": place.story_of,
             },

@@ -123,9 +123,12 @@ def recheck(database: Database, id: int, now: datetime, rest: timedelta) -> None
     database.execute(f"{_RECHECK} AND id = :id", {"at": at, "id": id})
 
 
-def recheck_source(database: Database, source: str, now: datetime) -> None:
-    """Look again now at all links that were found on a page; inside a transaction."""
-    database.execute(f"{_RECHECK} AND source_key = :key", {"at": to_text(now), "key": canonical(source)})
+def recheck_sources(database: Database, sources: Collection[str], now: datetime) -> None:
+    """Look again now at all links that were found on some pages; inside a transaction."""
+    keys = json.dumps([canonical(source) for source in sources])
+    database.execute(
+        f"{_RECHECK} AND source_key IN (SELECT value FROM json_each(:keys))", {"at": to_text(now), "keys": keys}
+    )
 
 
 def recheck_member(database: Database, feed_id: int, at: datetime) -> None:

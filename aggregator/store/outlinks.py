@@ -43,26 +43,28 @@ _SOURCE = (
 _UNREAD = "WHERE linked_hash <> content_hash ORDER BY id LIMIT ?"
 
 
-def replace(database: Database, source: Source, links: Sequence[tuple[str, Excerpt]]) -> None:
-    """Store where a post links to; inside a transaction."""
-    database.execute("DELETE FROM outlink WHERE entry_id = ?", [source.id])
+def replace(database: Database, read: Sequence[tuple[Source, Sequence[tuple[str, Excerpt]]]]) -> None:
+    """Store where posts link to; inside a transaction."""
+    database.conn.executemany("DELETE FROM outlink WHERE entry_id = ?", ((source.id,) for source, _ in read))
     database.conn.executemany(
         "INSERT OR IGNORE INTO outlink VALUES (?, ?, ?, ?)",
-        ((source.id, canonical(url), url, json.dumps(excerpt)) for url, excerpt in links),
+        ((source.id, canonical(url), url, json.dumps(excerpt)) for source, links in read for url, excerpt in links),
     )
-    database.execute("UPDATE entry SET linked_hash = ? WHERE id = ?", [source.content_hash, source.id])
+    database.conn.executemany(
+        "UPDATE entry SET linked_hash = ? WHERE id = ?", ((source.content_hash, source.id) for source, _ in read)
+    )
 
 
-def to(database: Database, url: str) -> list[tuple[Source, str, Excerpt]]:
-    """Return the posts that link to an address, with the address as they write it and the words around it."""
-    rows = database.execute(_TO, [canonical(url)]).fetchall()
+def to(database: Database, urls: Collection[str]) -> list[tuple[Source, str, Excerpt]]:
+    """Return the posts that link to some addresses, with each address as they write it and the words around it."""
+    rows = database.execute(_TO, [json.dumps([canonical(url) for url in urls])]).fetchall()
     return [(_source(row[:9]), row[9], tuple(json.loads(row[10]))) for row in rows]
 
 
 _TO = f"""
 {_SOURCE}, outlink.target, outlink.excerpt
 FROM outlink JOIN entry ON entry.id = outlink.entry_id JOIN feed ON feed.id = entry.feed_id
-WHERE outlink.target_key = ? AND feed.removed_at IS NULL
+WHERE outlink.target_key IN (SELECT value FROM json_each(?)) AND feed.removed_at IS NULL
 """
 
 
