@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
@@ -27,6 +28,15 @@ def user_agent(planet: Planet, purpose: str = "") -> str:
 def guard_for(planet: Planet) -> Guard:
     """Return what may be reached."""
     return Guard.of(planet.network.allow_addresses, planet.network.allow_ports)
+
+
+def may_be_called(planet: Planet) -> bool:
+    """Tell whether hubs can reach the planet at its address, as far as that tells: nobody else's is "localhost"."""
+    where = urlsplit(planet.masthead.url)
+    host = "127.0.0.1" if where.hostname == "localhost" else where.hostname or ""
+    if not host.replace(".", "").isdigit() and ":" not in host:
+        return True
+    return not guard_for(planet).refusal(host, where.port or {"http": 80, "https": 443}[where.scheme])
 
 
 def engine_for(planet: Planet) -> Engine:

@@ -63,7 +63,8 @@ def well(feed: DueFeed, state: PollState, answer: Answer, bounds: Bounds, now: d
     """Return the state after a good answer: where the feed is, and when it may be asked again."""
     where = after_answer(state.where, feed.url, answer.permanently, now)
     asked = min(max(fresh_for(answer.headers, now), state.asked_for), LONGEST_FRESH)
-    every = bounds.interval(feed.url, feed.every or bounds.fitting(state, now), asked)
+    rest = bounds.at_most if state.trusts_push else bounds.fitting(state, now)
+    every = bounds.interval(feed.url, feed.every or rest, asked)
     after = after_success(replace(state, where=where), now, every)
     return replace(after, next_poll_at=outside(state.quiet, after.next_poll_at, now + bounds.at_most))
 

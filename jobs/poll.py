@@ -16,9 +16,9 @@ from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
 from aggregator.feeds import read
 from aggregator.filters import NO_FILTERS
-from aggregator.model import DueFeed, PollState, PollSummary, Reading
+from aggregator.model import NO_OFFERS, DueFeed, Offers, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
-from jobs import search, tally
+from jobs import arrivals, search, tally
 from jobs.children import Children, result
 from jobs.outcomes import DELTA, TOO_MANY_REQUESTS, Terms, digest, failed, history, reason, renewed, request, well
 from jobs.record import Polled, Recorded, record
@@ -149,7 +149,8 @@ class Sweep:
             reading = result(future)
         except PageInstead as error:
             if _may_be_searched(begun.feed):
-                self._pages.append(search.begin(begun.feed, begun.answer, error.feeds))
+                offers = arrivals.of_page(error, begun.answer)
+                self._pages.append(search.begin(begun.feed, begun.answer, error.feeds, offers))
             else:
                 self._fail(begun.feed, begun.answer, str(error), size=begun.size)
         except (FeedUnreadable, BodyRefused, ChildStopped) as error:
@@ -170,7 +171,7 @@ class Sweep:
                 state = replace(feed.state, body_hash=digest(found.answer.body), where=where)
                 answer = replace(found.answer, permanently="")
                 begun = _Reading(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
-                self._good(begun, found.reading)
+                self._good(begun, found.reading, found.search.offers)
             else:
                 self._fail(feed, found.search.page, NO_FEED_FOUND)
 
@@ -182,13 +183,20 @@ class Sweep:
         self._done.append(Polled(feed, self._well(feed, replace(state, problem=remark), answer), poll))
         log.debug("unchanged", extra={"feed": feed.url})
 
-    def _good(self, begun: _Reading, reading: Reading) -> None:
+    def _good(self, begun: _Reading, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
         self._count(fetched=1)
         feed, answer = begun.feed, begun.answer
-        state = replace(begun.state, problem=reading.remark, asked_for=reading.asked_for, quiet=reading.quiet)
+        state = replace(
+            begun.state,
+            problem=reading.remark,
+            asked_for=reading.asked_for,
+            quiet=reading.quiet,
+            trusts_push=arrivals.trusts_push(feed, reading, begun.known, self._clock()),
+        )
         poll = history(self._clock(), answer, "read", begun.size, reading.remark)
         is_whole = answer.status != DELTA
-        self._done.append(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole))
+        offers = arrivals.offers(feed, reading, answer, of_page)
+        self._done.append(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole, offers))
 
     def _well(self, feed: DueFeed, state: PollState, answer: Answer) -> PollState:
         after = well(feed, state, answer, self._terms.bounds, self._clock())

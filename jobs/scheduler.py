@@ -20,6 +20,7 @@ from aggregator.logs import counted
 from aggregator.model import Pulse
 from aggregator.outbound import conversation
 from jobs import equipment
+from jobs.announce import Announcer
 from jobs.children import Children
 from jobs.comments import poll_comments
 from jobs.faces import fetch_faces
@@ -27,7 +28,9 @@ from jobs.link import Linking
 from jobs.newsletter import Letters, Newsletter, Send, newest_issue, published_issue
 from jobs.notify import channels, mail_server, notify
 from jobs.poll import Sweep
+from jobs.push import Pushes
 from jobs.recheck import recheck
+from jobs.subscribe import Subscriptions
 from jobs.tidy import tidy
 from jobs.verify import Pace, Verification, forget_blocked
 
@@ -50,9 +53,12 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     jobs = [
         _Job("configuration", 0.25, hands.configuration, config, stop, clock),
         _Job("poll", 0.5, hands.poll, config, stop, clock),
+        _Job("push", 0.25, hands.push, config, stop, clock),
         _Job("verify", 0.5, hands.verify, config, stop, clock),
         _Job("link", 0.5, hands.link, config, stop, clock),
         _Job("publish", 0.5, hands.publish, config, stop, clock),
+        _Job("announce", 1.0, hands.announce, config, stop, clock),
+        _Job("subscribe", 2.0, hands.subscribe, config, stop, clock),
         _Job("comments", 30.0, hands.comments, config, stop, clock),
         _Job("recheck", 60.0, hands.recheck, config, stop, clock),
         _Job("faces", 30.0, hands.faces, config, stop, clock),
@@ -111,6 +117,21 @@ class _Hands:
                 store.feeds.hurry(database, now + WITHOUT_NETWORK, failing_since=now - timedelta(days=1))
 
         return sweep_due_feeds
+
+    def push(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        return Pushes(database, self.children, equipment.terms_for(planet), self.clock, self.stop.is_set).run
+
+    def subscribe(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        if not equipment.may_be_called(planet):
+            return lambda: None
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return Subscriptions(database, engine, planet.masthead.url, self.clock, self.stop.is_set).run
+
+    def announce(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        if not planet.hub:
+            return lambda: None
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return Announcer(database, engine, planet.hub, planet.masthead.url, self.clock).run
 
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.verifier_for(planet)), equipment.policy_for(planet)

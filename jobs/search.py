@@ -10,7 +10,7 @@ from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdi
 from aggregator.feeds import read
 from aggregator.feeds.discovery import usual_places
 from aggregator.filters import NO_FILTERS
-from aggregator.model import DueFeed, Reading
+from aggregator.model import NO_OFFERS, DueFeed, Offers, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs.children import Children, result
 from jobs.outcomes import TOO_MANY_REQUESTS, Terms, request
@@ -26,6 +26,7 @@ class Search:
     feed: DueFeed
     page: Answer
     places: tuple[str, ...]
+    offers: Offers = NO_OFFERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Found:
     reading: Reading | None = None
 
 
-def begin(feed: DueFeed, page: Answer, named: Sequence[str]) -> Search:
-    """Begin a search from a page and the feeds that it names."""
+def begin(feed: DueFeed, page: Answer, named: Sequence[str], offers: Offers = NO_OFFERS) -> Search:
+    """Begin a search from a page, the feeds that it names, and who tells of its news."""
     places = dict.fromkeys((*named[:MOST_PLACES], *usual_places(page.url)))
-    return Search(feed, page, tuple(place for place in places if place and place != page.url)[:MOST_PLACES])
+    return Search(feed, page, tuple(place for place in places if place and place != page.url)[:MOST_PLACES], offers)
 
 
 def search(

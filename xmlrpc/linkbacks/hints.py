@@ -17,6 +17,7 @@ def take(database: Database, urls: Collection[str], now: datetime) -> bool:
     """
     feeds = store.feeds.named_by(database, urls)
     for feed_id in feeds:
-        if at := store.feeds.make_due_by_ping(database, feed_id, now):
+        store.arrivals.hint(database, feed_id, now)
+        if at := store.arrivals.links_due(database, feed_id, now):
             store.mentions.recheck_member(database, feed_id, at)
     return bool(feeds)
