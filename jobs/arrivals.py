@@ -24,13 +24,10 @@ LONGEST_LAG = timedelta(days=30)
 
 
 def trusts_push(feed: DueFeed, reading: Reading, known: Collection[str], now: datetime) -> bool:
-    """Tell whether a feed's pushes are to be relied on after a poll: not when it found what none has brought."""
-    fresh = [] if feed.is_new else fresh_of(reading, known)
-    if not fresh or feed.hint == "ping":
+    """Tell whether a feed's pushes are still to be relied on after a poll: not when it found what none has brought."""
+    if not feed.state.trusts_push or feed.hint:
         return feed.state.trusts_push
-    if feed.hint == "push":
-        return True
-    return feed.state.trusts_push and not any(_is_missed(entry, now) for entry in fresh)
+    return not any(_is_missed(entry, now) for entry in fresh_of(reading, known))
 
 
 def fresh_of(reading: Reading, known: Collection[str]) -> list[ReadEntry]:
@@ -70,9 +67,7 @@ def record(database: Database, polled: Polled, new: int, now: datetime) -> None:
     feed, state, reading = polled.feed, polled.state, polled.reading
     if reading is None or feed.is_new:
         return
-    if state.trusts_push and not feed.state.trusts_push:
-        store.arrivals.trust(database, feed.id, now)
-    elif feed.state.trusts_push and not state.trusts_push:
+    if feed.state.trusts_push and not state.trusts_push:
         store.arrivals.distrust(database, feed.id)
     if new:
         by: Way = "push" if feed.hint == "push" else "ping" if feed.hint == "ping" else "poll"
