@@ -1,0 +1,27 @@
+"""Say which addresses have changed, for caches in front of the planet: a list for each publish.
+
+Whoever has purged what a list names removes it; what nobody takes goes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from aggregator.site import folder
+
+FOLDER = "purge"
+MOST_LISTS = 1_000
+
+
+def write(data: Path, number: int, planet_url: str, names: Iterable[str]) -> None:
+    """Write the list of a publish, by its number: whole addresses, one a line. Raises: StoreFailed."""
+    urls = [f"{planet_url}{name.removesuffix('index.html')}" for name in names]
+    if not urls:
+        return
+    folder.write(data / FOLDER, {_name(number): "".join(f"{url}\n" for url in urls).encode()})
+    (data / FOLDER / _name(number - MOST_LISTS)).unlink(missing_ok=True)
+
+
+def _name(number: int) -> str:
+    return f"{number:012}.txt"
