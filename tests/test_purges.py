@@ -16,6 +16,7 @@ def lists(world: World) -> list[list[str]]:
 
 def test_each_publish_lists_the_addresses_of_what_changed_and_went(world: Callable[..., World], web: Farm) -> None:
     here = world(feed_at(web, ("/1", "One", "x")))
+    (here.planet.data / "purge").mkdir()
     here.poll()
     here.publish()
     first = {url for each in lists(here) for url in each}
@@ -35,6 +36,7 @@ def test_each_publish_lists_the_addresses_of_what_changed_and_went(world: Callab
 
 
 def test_lists_that_nobody_takes_go_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "purge").mkdir()
     for number in range(1, 1_006):
         purges.write(tmp_path, number, "http://p.test/", ["index.html"])
 
@@ -45,6 +47,17 @@ def test_lists_that_nobody_takes_go_by_themselves(tmp_path: Path) -> None:
 
 
 def test_a_publish_of_nothing_has_no_list(tmp_path: Path) -> None:
+    (tmp_path / "purge").mkdir()
+
     purges.write(tmp_path, 1, "http://p.test/", [])
 
-    assert not (tmp_path / "purge").exists()
+    assert not list((tmp_path / "purge").iterdir())
+
+
+def test_where_nobody_waits_for_lists_there_are_none(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+
+    here.publish()
+
+    assert not (here.planet.data / "purge").exists()
