@@ -13,9 +13,11 @@ from aggregator.config import Planet
 from aggregator.filters import Filters
 from aggregator.outbound import Engine, Guard
 from aggregator.site import Look, Manner, Renderer
+from jobs.cluster import Cluster
 from jobs.outcomes import Terms
 from jobs.publish import Publisher
 from jobs.record import Keeping
+from jobs.remote import Manners
 from jobs.sift import sift
 from jobs.verify import Policy
 
@@ -43,6 +45,17 @@ def engine_for(planet: Planet) -> Engine:
     """Return an engine for polls."""
     poll = planet.poll
     return Engine(guard_for(planet), user_agent(planet), at_once=poll.at_once, per_host=poll.per_host)
+
+
+def cluster_for(planet: Planet, engine: Engine, clock: Callable[[], datetime]) -> Cluster | None:
+    """Return the cluster on which feeds are read, or None when the planet does that by itself."""
+    if not planet.workers.dask:
+        return None
+    poll = planet.poll
+    manners = Manners(
+        guard_for(planet), user_agent(planet), poll.at_once, poll.per_host, poll.max_bytes, planet.workers.processes
+    )
+    return Cluster(planet.workers.dask, engine, manners, keeping_for(planet).filters, clock)
 
 
 def verifier_for(planet: Planet) -> Engine:

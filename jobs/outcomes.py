@@ -51,6 +51,11 @@ def digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
+def is_feed(answer: Answer) -> bool:
+    """Tell whether an answer's body is to be looked at."""
+    return answer.status in (200, 203, DELTA) and "cf-mitigated" not in answer.headers
+
+
 def renewed(state: PollState, answer: Answer) -> PollState:
     """Return the state with the validators that an answer brings, exactly as sent; a 304 may leave them out."""
     is_new_body = answer.status != 304
