@@ -17,7 +17,7 @@ from aggregator.outbound import Engine, NoAnswer, Request
 log = logging.getLogger("planet.publish")
 
 AT_ONCE = 50
-SECONDS = 10.0
+SECONDS = 5.0
 MAX_BYTES = 100_000
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 _ANNOUNCED = "announced to hub"
@@ -28,13 +28,20 @@ class Announcer:
     """Pings one hub about the feeds of one planet."""
 
     def __init__(
-        self, database: Database, engine: Engine, hub: str, planet_url: str, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        engine: Engine,
+        hub: str,
+        planet_url: str,
+        clock: Callable[[], datetime],
+        until: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
         self._engine = engine
         self._hub = hub
         self._planet_url = planet_url
         self._clock = clock
+        self._until = until
         self._seen = -1
         self._failures = 0
         self._rest_until: datetime | None = None
@@ -69,6 +76,8 @@ class Announcer:
         """Send pings; return what went wrong, or ""."""
         headers = (("Content-Type", rsscloud.FORM), ("Accept", "*/*"))
         for first in range(0, len(feeds), AT_ONCE):
+            if self._until():
+                return "the planet ends"
             content = websub.publication(feeds[first : first + AT_ONCE])
             outcome = self._engine.fetch(
                 Request(self._hub, None, headers, "POST", content, seconds=SECONDS, max_bytes=MAX_BYTES)

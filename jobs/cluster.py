@@ -68,9 +68,12 @@ class Cluster:
 
     def sweep(self, more: Callable[[int], Sequence[Request]]) -> Generator[list[Landed], None, None]:
         """Fetch and read whatever `more(room)` gives, and yield what has landed; ends when there is nothing left."""
+        self._waiting.extend(more(BATCH))
+        if not self._waiting:
+            return
         threads = self._threads()
         if not threads:
-            yield from self._engine.sweep(more)
+            yield from self._engine.sweep(self._rest_and(more))
             return
         executor = self._client.get_executor(pure=False, retries=0)
         ask_in = 0

@@ -141,7 +141,7 @@ class _Hands:
         if not planet.hub:
             return lambda: None
         engine = stack.enter_context(equipment.engine_for(planet))
-        return Announcer(database, engine, planet.hub, planet.masthead.url, self.clock).run
+        return Announcer(database, engine, planet.hub, planet.masthead.url, self.clock, self.stop.is_set).run
 
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.verifier_for(planet)), equipment.policy_for(planet)

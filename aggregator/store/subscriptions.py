@@ -129,17 +129,22 @@ def settle(database: Database, base: str, now: datetime) -> None:
     Those whose lease is over, and those that were asked for in vain, are forgotten. Inside a transaction.
     """
     _leave(database, f"state <> 'leaving' AND feed_id NOT IN (SELECT id FROM feed WHERE {_IS_POLLED})", [], now)
-    moved = database.execute(
-        "SELECT DISTINCT feed_id FROM subscription WHERE state <> 'leaving' AND substr(callback, 1, ?) <> ?",
-        [len(base), base],
-    ).fetchall()
+    moved = database.execute(_MOVED, {"base": base, "length": len(base)}).fetchall()
     for (feed_id,) in moved:
         renew(database, feed_id, now)
     database.execute("DELETE FROM subscription WHERE state IN ('active', 'asked') AND next_at <= ?", [to_text(now)])
-    # A blog that came back is asked for anew.
+    # A blog that comes back is asked for anew.
+    database.execute(f"UPDATE feed SET ask_at = NULL WHERE ask_at IS NOT NULL AND NOT ({_IS_POLLED})")
     database.execute(
         f"UPDATE feed SET ask_at = ? WHERE ask_at IS NULL AND offers <> '' AND {_IS_POLLED}", [to_text(now)]
     )
+
+
+_MOVED = """
+SELECT DISTINCT feed_id FROM subscription AS old WHERE state <> 'leaving' AND substr(callback, 1, :length) <> :base
+    AND NOT EXISTS (SELECT 1 FROM subscription AS new WHERE new.feed_id = old.feed_id AND new.state <> 'leaving'
+        AND substr(new.callback, 1, :length) = :base)
+"""
 
 
 def leaving(database: Database, now: datetime, limit: int) -> list[Registration]:
