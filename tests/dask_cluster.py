@@ -12,7 +12,7 @@ from pathlib import Path
 
 from distributed import Client
 
-from tests.farm import eventually
+from tests.farm import eventually, quiet_port
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -21,9 +21,7 @@ class Machines:
     """A scheduler, and workers without nannies: a worker that is killed stays away."""
 
     def __init__(self, folder: Path, workers: int, threads: int, *options: str, may_have_children: bool = True) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = quiet_port()
         self.scheme = "tls" if options else "tcp"
         self.address = f"{self.scheme}://127.0.0.1:{self.port}"
         self._folder = folder

@@ -22,7 +22,7 @@ from aggregator.serve.pages import Pages, endpoint_headers
 from aggregator.serve.wire import Server
 from jobs.equipment import renderer_for
 from tests.builders import NOON
-from tests.farm import eventually
+from tests.farm import eventually, quiet_port
 from tests.world import World
 
 
@@ -30,9 +30,7 @@ class Door:
     """Serves a world as soon as it is given one; its address is known before."""
 
     def __init__(self) -> None:
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = quiet_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self._ready = threading.Event()
         self._clock: Callable[[], datetime] = lambda: NOON

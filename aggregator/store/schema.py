@@ -450,5 +450,5 @@ CREATE TABLE pushed (
     body          BLOB,                     -- until it is read
     UNIQUE (subscription_id, digest)
 ) STRICT;
-CREATE INDEX pushed_waiting ON pushed (id) WHERE body IS NOT NULL;
+CREATE INDEX pushed_waiting ON pushed (subscription_id) WHERE body IS NOT NULL;
 """

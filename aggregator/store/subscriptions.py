@@ -77,18 +77,23 @@ def note_problem(database: Database, feed_id: int, problem: str) -> None:
 
 def at(database: Database, token: str) -> Registration | None:
     """Return what was asked for with a callback, or None."""
-    row = database.execute(f"SELECT {_COLUMNS} FROM subscription WHERE token = ?", [token]).fetchone()
+    row = database.execute(_AT, [token]).fetchone()
     return Registration(*row) if row else None
+
+
+_AT = f"SELECT {_COLUMNS} FROM subscription WHERE token = ?"
 
 
 def of_cloud(database: Database, topic: str) -> Registration | None:
     """Return what a cloud was asked for about a feed's address, or None."""
-    row = database.execute(
-        f"SELECT {_COLUMNS} FROM subscription INDEXED BY subscription_topic WHERE topic = ? AND protocol = 'rsscloud'"
-        " AND state IN ('asked', 'active') ORDER BY id DESC LIMIT 1",
-        [topic],
-    ).fetchone()
+    row = database.execute(_OF_CLOUD, [topic]).fetchone()
     return Registration(*row) if row else None
+
+
+_OF_CLOUD = (
+    f"SELECT {_COLUMNS} FROM subscription INDEXED BY subscription_topic WHERE topic = ? AND protocol = 'rsscloud'"
+    " AND state IN ('asked', 'active') ORDER BY id DESC LIMIT 1"
+)
 
 
 def agree(database: Database, agreed: Registration, now: datetime, ends_at: datetime, renew_at: datetime) -> None:
