@@ -50,7 +50,36 @@ def of_feed(health: FeedHealth, now: datetime) -> list[str]:
         lines.append(f"Next poll: {when}")
     if health.newest_post:
         lines.append(f"Newest post: {_day(health.newest_post)}")
+    return lines + _of_news(health)
+
+
+def _of_news(health: FeedHealth) -> list[str]:
+    lines = []
+    if health.arrives:
+        how = {"push": "was pushed", "ping": "came after a ping", "poll": "was found by a poll"}[health.arrives]
+        lag = f", {in_span(health.lag)} after its publication" if health.lag is not None else ""
+        lines.append(f"Its newest post {how}{lag}")
+    if health.push:
+        lines.append(f"Push: {_PUSH[health.push]}")
+    if health.push_problem:
+        lines.append(f"No push: {health.push_problem}")
     return lines
+
+
+_PUSH = {
+    "trusted": "what its hub or cloud sends is relied on, so it is polled once a day",
+    "active": "its hub or cloud has promised to tell of news",
+    "asked": "its hub or cloud has been asked to tell of news",
+}
+
+
+def in_span(seconds: float) -> str:
+    """Say how long something took, in the largest unit that fits."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
+    return f"{seconds / size:.0f} {unit}"
+
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def for_author(health: FeedHealth, polls: Sequence[Poll], entries: Sequence[EntryFacts]) -> list[str]:

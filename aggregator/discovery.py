@@ -7,7 +7,7 @@ Source: W3C Webmention 3.1.2; Pingback 1.0 section 2; TrackBack autodiscovery.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
 from typing import Literal
@@ -15,16 +15,14 @@ from typing import Literal
 from bs4 import BeautifulSoup, Tag
 
 from aggregator import evidence
+from aggregator.link_header import links
 from aggregator.urls import canonical, host_of, web_url
 
 MOST_LINKS = 100
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:\"[^\"]*\"|[^\s\",;]+))?)*)")
-_PARAMETER = re.compile(r";\s*([\w!#$&+.^`|~*-]+)\s*(?:=\s*(?:\"([^\"]*)\"|([^\s\",;]+)))?")
 # Case, quotes, order and space are the specification's; nothing is parsed leniently.
 _PINGBACK = re.compile(r"<link rel=\"pingback\" href=\"([^\"]+)\" ?/?>")
 _RDF = re.compile(r"<rdf:Description\b([^<>]{0,8000})/?>", re.IGNORECASE)
 _RDF_ATTRIBUTE = re.compile(r"([\w:]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_LONGEST_HEADER = 8_000
 _LONGEST_TO_SEARCH = 1_000_000
 
 
@@ -62,7 +60,7 @@ def endpoints(body: bytes, coding: str, headers: Mapping[str, str], url: str, ma
 
 def webmention(url: str, link_header: str, document: BeautifulSoup | None) -> str:
     """Return the webmention endpoint of the page at `url` (where redirects ended), or ""."""
-    for target, rels in _header_links(link_header):
+    for target, rels in links(link_header):
         if "webmention" in rels:
             return web_url(target, url) if target.strip() else url
     for link in document.find_all(["link", "a"], href=True) if document else ():
@@ -109,13 +107,6 @@ def outgoing(body: bytes, coding: str, content_type: str, url: str, max_bytes: i
         if address and host_of(address) != host_of(url) and evidence.is_shown(link) and len(found) < MOST_LINKS:
             found.setdefault(canonical(address), address)
     return Outgoing(evidence.title(document, url), tuple(found.values()))
-
-
-def _header_links(header: str) -> Iterator[tuple[str, list[str]]]:
-    """The targets of a Link header with their relations (RFC 8288)."""
-    for match in _LINK.finditer(header[:_LONGEST_HEADER]):
-        parameters = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(match[2])}
-        yield match[1], parameters.get("rel", "").lower().split()
 
 
 def _rels(link: Tag) -> list[str]:

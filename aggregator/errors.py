@@ -63,15 +63,20 @@ class FeedUnreadable(PlanetError):
 
 
 class PageInstead(FeedUnreadable):
-    """A web page came where a feed was to be; `feeds` are the addresses of those that it names, best first."""
+    """A web page came where a feed was to be; `feeds` are the addresses of those that it names, best first.
 
-    def __init__(self, feeds: tuple[str, ...] = ()) -> None:
+    `topic` and `hubs` are what it offers beside (see `aggregator.offers`).
+    """
+
+    def __init__(self, feeds: tuple[str, ...] = (), topic: str = "", hubs: tuple[str, ...] = ()) -> None:
         super().__init__("this is a web page, not a feed; its feed's address is needed")
         self.feeds = feeds
+        self.topic = topic
+        self.hubs = hubs
 
-    def __reduce__(self) -> tuple[type[PageInstead], tuple[tuple[str, ...]]]:
+    def __reduce__(self) -> tuple[type[PageInstead], tuple[tuple[str, ...], str, tuple[str, ...]]]:
         """It crosses from child to parent: an exception is rebuilt from its arguments."""
-        return PageInstead, (self.feeds,)
+        return PageInstead, (self.feeds, self.topic, self.hubs)
 
 
 class BodyRefused(PlanetError):

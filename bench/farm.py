@@ -142,7 +142,9 @@ def _rdf(number: int, posts: list[tuple[int, str]]) -> str:
         " xmlns:dc='http://purl.org/dc/elements/1.1/'"
     )
     head = f"<title>Blog {number}</title><link>{_home(number)}</link><description>d</description>"
-    return f"<?xml version='1.0'?><rdf:RDF {spaces}><channel rdf:about='{_home(number)}'>{head}</channel>{items}</rdf:RDF>"
+    return (
+        f"<?xml version='1.0'?><rdf:RDF {spaces}><channel rdf:about='{_home(number)}'>{head}</channel>{items}</rdf:RDF>"
+    )
 
 
 def _atom(number: int, posts: list[tuple[int, str]]) -> str:

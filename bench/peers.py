@@ -123,7 +123,9 @@ def versions() -> dict[str, str]:
 
         said["reader"] = version("reader")
     for name in ("newsboat", "sfeed"):
-        told = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True, check=False)
+        told = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True, check=False
+        )
         said[name] = told.stdout or "?"
     return said
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from bench import peers
-from bench.farm import Farm, configured, serving
-from bench.machine import Usage, Worker, running, wait_for
+from bench.farm import Farm, serving
+from bench.machine import Usage
 from bench.report import Figure, Report
 
 TURNS = 3
@@ -60,7 +59,10 @@ def _with_validators(report: Report, farm: Farm, folder: Path, turns: int) -> No
     taken: dict[str, Polls] = {name: {phase: [] for phase in _NAMES} for name in contestants}
     for turn in range(turns):
         farm.change(SHARE, 0)
-        made = {name: peer(folder / f"{turn}-{number}", urls) for number, (name, (peer, urls)) in enumerate(contestants.items())}
+        made = {
+            name: peer(folder / f"{turn}-{number}", urls)
+            for number, (name, (peer, urls)) in enumerate(contestants.items())
+        }
         for phase in _NAMES:
             if phase == "changed":
                 farm.change(SHARE, 1)
@@ -79,7 +81,9 @@ def _with_validators(report: Report, farm: Farm, folder: Path, turns: int) -> No
     _compare(report, "cold poll, cycle: reader", cpu["reader"]["cold"], cycle["cold"], 12, 20)
     _compare(report, "warm poll, process: newsboat", cpu["newsboat"]["warm"], ours["warm"], 15, 20)
     _compare(report, "warm poll, cycle: reader", cpu["reader"]["warm"], cycle["warm"], 40, 80)
-    report.add(Figure("warm poll, cycle, in bare libcurls", cycle["warm"] / cpu["bare libcurl"]["warm"], 2.5, 1.5, less=True))
+    report.add(
+        Figure("warm poll, cycle, in bare libcurls", cycle["warm"] / cpu["bare libcurl"]["warm"], 2.5, 1.5, less=True)
+    )
     _compare(report, "5 % changed, cycle: reader", cpu["reader"]["changed"], cycle["changed"], 15, 25)
     peak = max(usage.peak for phase in taken["planet, at work"].values() for usage in phase)
     report.add(Figure("memory of a sweep, PSS MB", peak, 250, 180, less=True))

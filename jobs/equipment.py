@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
@@ -12,9 +13,11 @@ from aggregator import __version__, store
 from aggregator.config import Planet
 from aggregator.filters import Filters
 from aggregator.outbound import Engine, Guard
+from jobs.cluster import Cluster
 from jobs.outcomes import Terms
 from jobs.policy import Policy
 from jobs.record import Keeping
+from jobs.remote import Manners
 from jobs.sift import sift
 
 if TYPE_CHECKING:
@@ -32,12 +35,32 @@ def guard_for(planet: Planet) -> Guard:
     return Guard.of(planet.network.allow_addresses, planet.network.allow_ports)
 
 
+def may_be_called(planet: Planet) -> bool:
+    """Tell whether hubs can reach the planet at its address, as far as that tells: nobody else's is "localhost"."""
+    where = urlsplit(planet.masthead.url)
+    host = "127.0.0.1" if where.hostname == "localhost" else where.hostname or ""
+    if not host.replace(".", "").isdigit() and ":" not in host:
+        return True
+    return not guard_for(planet).refusal(host, where.port or {"http": 80, "https": 443}[where.scheme])
+
+
 def engine_for(planet: Planet, authorities: str = "") -> Engine:
     """Return an engine for polls."""
     poll = planet.poll
     return Engine(
         guard_for(planet), user_agent(planet), at_once=poll.at_once, per_host=poll.per_host, authorities=authorities
     )
+
+
+def cluster_for(planet: Planet, engine: Engine, clock: Callable[[], datetime]) -> Cluster | None:
+    """Return the cluster on which feeds are read, or None when the planet does that by itself."""
+    if not planet.workers.dask:
+        return None
+    poll = planet.poll
+    manners = Manners(
+        guard_for(planet), user_agent(planet), poll.at_once, poll.per_host, poll.max_bytes, planet.workers.processes
+    )
+    return Cluster(planet.workers.dask, engine, manners, keeping_for(planet).filters, clock)
 
 
 def verifier_for(planet: Planet) -> Engine:

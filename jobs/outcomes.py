@@ -51,6 +51,11 @@ def digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
+def is_feed(answer: Answer) -> bool:
+    """Tell whether an answer's body is to be looked at."""
+    return answer.status in (200, 203, DELTA) and "cf-mitigated" not in answer.headers
+
+
 def renewed(state: PollState, answer: Answer) -> PollState:
     """Return the state with the validators that an answer brings, exactly as sent; a 304 may leave them out."""
     is_new_body = answer.status != 304
@@ -63,7 +68,8 @@ def well(feed: DueFeed, state: PollState, answer: Answer, bounds: Bounds, now: d
     """Return the state after a good answer: where the feed is, and when it may be asked again."""
     where = after_answer(state.where, feed.url, answer.permanently, now)
     asked = min(max(fresh_for(answer.headers, now), state.asked_for), LONGEST_FRESH)
-    every = bounds.interval(feed.url, feed.every or bounds.fitting(state, now), asked)
+    rest = bounds.at_most if state.trusts_push else bounds.fitting(state, now)
+    every = bounds.interval(feed.url, feed.every or rest, asked)
     after = after_success(replace(state, where=where), now, every)
     return replace(after, next_poll_at=outside(state.quiet, after.next_poll_at, now + bounds.at_most))
 

@@ -15,13 +15,26 @@ from aggregator import store
 from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
 from aggregator.filters import NO_FILTERS
-from aggregator.model import DueFeed, PollState, PollSummary, Reading
+from aggregator.model import NO_OFFERS, DueFeed, Offers, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
-from jobs import search, tally
+from jobs import arrivals, search, tally
 from jobs.children import Children, result
-from jobs.outcomes import DELTA, TOO_MANY_REQUESTS, Terms, digest, failed, history, reason, renewed, request, well
+from jobs.outcomes import (
+    DELTA,
+    TOO_MANY_REQUESTS,
+    Terms,
+    digest,
+    failed,
+    history,
+    is_feed,
+    reason,
+    renewed,
+    request,
+    well,
+)
 from jobs.readers import read_feed
 from jobs.record import Polled, Recorded, record
+from jobs.remote import Fetcher, ReadAnswer, digest_of, read_elsewhere, size_of
 
 log = logging.getLogger("planet.poll")
 
@@ -55,9 +68,11 @@ class Sweep:
         terms: Terms,
         clock: Callable[[], datetime],
         until: Callable[[], bool] = lambda: False,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
+        self._fetcher: Fetcher = fetcher or engine
         self._children = children
         self._terms = terms
         self._clock = clock
@@ -80,7 +95,7 @@ class Sweep:
         more = True
         while more and not self._until():
             before = self._summary.feeds
-            with closing(self._engine.sweep(self._take)) as sweep:
+            with closing(self._fetcher.sweep(self._take)) as sweep:
                 for landed in sweep:
                     for asked, outcome in landed:
                         self._land(asked, outcome)
@@ -99,10 +114,10 @@ class Sweep:
         return self._summary
 
     def _take(self, room: int) -> Sequence[Request]:
-        waiting = self._engine.bytes_under_way() + sum(begun.size for begun in self._reading.values())
+        waiting = self._fetcher.bytes_under_way() + sum(begun.size for begun in self._reading.values())
         if self._until() or waiting > MOST_WAITING_BYTES:
             return []
-        crowded = self._engine.crowded_hosts()
+        crowded = self._fetcher.crowded_hosts()
         feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._taken, crowded=crowded)
         self._taken.update(feed.id for feed in feeds)
         return [request(feed.address, feed, self._terms, feed.state) for feed in feeds]
@@ -118,10 +133,10 @@ class Sweep:
             self._fail(feed, outcome, outcome.reason)
         elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
             self._unchanged(feed, renewed(feed.state, outcome), outcome)
-        elif outcome.status not in (200, 203, DELTA) or "cf-mitigated" in outcome.headers:
+        elif not is_feed(outcome):
             self._fail(feed, outcome, reason(outcome))
         else:
-            state = renewed(replace(feed.state, body_hash=digest(outcome.body)), outcome)
+            state = renewed(replace(feed.state, body_hash=digest_of(outcome)), outcome)
             if state.body_hash == feed.state.body_hash:
                 self._unchanged(feed, state, outcome)
             else:
@@ -129,11 +144,14 @@ class Sweep:
 
     def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         known = store.entries.known_hashes(self._database, feed.id)
-        sent = (answer.body, answer.coding, answer.content_type, answer.url)
-        filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
-        future = self._children.submit(read_feed, *sent, known, self._terms.max_bytes, filters)
+        if isinstance(answer, ReadAnswer):
+            future = read_elsewhere(answer, known)
+        else:
+            sent = (answer.body, answer.coding, answer.content_type, answer.url)
+            filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
+            future = self._children.submit(read_feed, *sent, known, self._terms.max_bytes, filters)
         # The body has gone to the child; what is kept of the answer is small.
-        self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), len(answer.body))
+        self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), size_of(answer))
 
     def _collect(self, *, wait_for_all: bool) -> None:
         while self._reading:
@@ -149,7 +167,8 @@ class Sweep:
             reading = result(future)
         except PageInstead as error:
             if _may_be_searched(begun.feed):
-                self._pages.append(search.begin(begun.feed, begun.answer, error.feeds))
+                offers = arrivals.of_page(error, begun.answer)
+                self._pages.append(search.begin(begun.feed, begun.answer, error.feeds, offers))
             else:
                 self._fail(begun.feed, begun.answer, str(error), size=begun.size)
         except (FeedUnreadable, BodyRefused, ChildStopped) as error:
@@ -170,7 +189,7 @@ class Sweep:
                 state = replace(feed.state, body_hash=digest(found.answer.body), where=where)
                 answer = replace(found.answer, permanently="")
                 begun = _Reading(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
-                self._good(begun, found.reading)
+                self._good(begun, found.reading, found.search.offers)
             else:
                 self._fail(feed, found.search.page, NO_FEED_FOUND)
 
@@ -178,17 +197,24 @@ class Sweep:
         self._count(unchanged=1)
         # A feed that failed for a while has its old problem no more; a remark on its text still holds.
         remark = feed.state.problem if not feed.state.failures else ""
-        poll = history(self._clock(), answer, "unchanged", len(answer.body))
+        poll = history(self._clock(), answer, "unchanged", size_of(answer))
         self._done.append(Polled(feed, self._well(feed, replace(state, problem=remark), answer), poll))
         log.debug("unchanged", extra={"feed": feed.url})
 
-    def _good(self, begun: _Reading, reading: Reading) -> None:
+    def _good(self, begun: _Reading, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
         self._count(fetched=1)
         feed, answer = begun.feed, begun.answer
-        state = replace(begun.state, problem=reading.remark, asked_for=reading.asked_for, quiet=reading.quiet)
+        state = replace(
+            begun.state,
+            problem=reading.remark,
+            asked_for=reading.asked_for,
+            quiet=reading.quiet,
+            trusts_push=arrivals.trusts_push(feed, reading, begun.known, self._clock()),
+        )
         poll = history(self._clock(), answer, "read", begun.size, reading.remark)
         is_whole = answer.status != DELTA
-        self._done.append(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole))
+        offers = arrivals.offers(feed, reading, answer, of_page)
+        self._done.append(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole, offers))
 
     def _well(self, feed: DueFeed, state: PollState, answer: Answer) -> PollState:
         after = well(feed, state, answer, self._terms.bounds, self._clock())

@@ -21,6 +21,7 @@ from aggregator.overview import Week
 from aggregator.site import Renderer, folder
 from aggregator.store.search import Indexed
 from aggregator.store.stale import Section, Spot, Stale, StaleSections
+from jobs import purges
 from jobs.gather import Gathering
 from jobs.pages import Pages
 from jobs.sections import ALWAYS, dependents, section
@@ -168,6 +169,7 @@ class Publisher:
         log.info("the whole site is rendered anew: its templates, its settings or its folder changed")
         static = self._renderer.static()
         folder.write(self._public, static)
+        self._list_for_caches(static)
         with store.transaction(self._database):
             store.topics.define(self._database, self._renderer.look.topics, self._renderer.templates.speech.zone)
             store.pages.forget(self._database)
@@ -188,11 +190,17 @@ class Publisher:
                 store.pages.announce(self._database, changed)
         folder.write(self._public, {name: files[name] for name in order})
         folder.remove(self._public, gone)
+        self._list_for_caches([*order, *gone])
         with store.transaction(self._database):
             if changed or gone:
                 store.pages.record(self._database, changed, gone)
             settle()
         return len(changed) + len(gone)
+
+    def _list_for_caches(self, names: Iterable[str]) -> None:
+        """Say what has changed before it is noted as published: after a crash in between, it is said again."""
+        number = store.pages.generation(self._database) + 1
+        purges.write(self._public.parent, number, self._renderer.look.masthead.url, names)
 
 
 def take_in(

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.filters import Filters
 from aggregator.logs import counted
-from aggregator.model import DueFeed, Poll, PollState, ReadEntry, Reading
+from aggregator.model import DueFeed, Offers, Poll, PollState, Pushed, ReadEntry, Reading
 from aggregator.sameness import (
     DOUBLE,
     EMPTY,
@@ -26,13 +26,15 @@ from aggregator.sameness import (
     takeover,
     vanished,
 )
+from jobs import arrivals
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
     """One feed's poll, ready to be stored.
 
-    `is_whole` tells that the body held all that the feed has; `resting` is an address on the host that said 429.
+    `is_whole` tells that the body held all that the feed has; `offers` are None when they stay what they were;
+    `resting` is an address on the host that said 429.
     """
 
     feed: DueFeed
@@ -41,6 +43,7 @@ class Polled:
     reading: Reading | None = None
     known: frozenset[str] = frozenset()
     is_whole: bool = True
+    offers: Offers | None = None
     resting: str = ""
 
 
@@ -75,6 +78,9 @@ def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) 
         )
     poll = replace(polled.poll, new_entries=recorded.new, edited_entries=recorded.edited)
     store.polls.record(database, feed.id, poll, keeping.polls)
+    if polled.offers is not None:
+        store.subscriptions.record_offers(database, feed.id, polled.offers, now)
+    arrivals.record(database, polled, recorded.new, now)
     if poll.outcome != "unchanged":
         store.stale.mark_sections(database, [("blog", feed.id)])  # its page tells how its feed is doing
     return recorded
@@ -94,37 +100,75 @@ def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping
     feed = polled.feed
     store.feeds.record_title(database, feed.id, reading.title, reading.home)
     store.feeds.record_icon(database, feed.id, reading.icon)
-    old = store.identity.old_entries(database, feed.id) if reading.entries or polled.known else []
-    fresh, changed = _apart(reading.entries, polled.known)
+    first_import = keeping.first_import if feed.is_new else None
+    kept = _keep(database, feed.id, reading, polled.known, now, first_import)
+    removed = _gone(database, polled, reading, kept.old, now)
+    remark = f"; {reading.remark}" if reading.remark else ""
+    withdrawn = f", {removed} withdrawn" if removed else ""
+    again = f", {kept.again} known again under new names" if kept.again else ""
+    entries = counted(len(reading.guids), "entry", "entries")
+    return Recorded(
+        kept.new, kept.edited, f"read: {entries}, {kept.new} new, {kept.edited} edited{again}{withdrawn}{remark}"
+    )
+
+
+def record_push(database: Database, pushed: Pushed, reading: Reading, now: datetime) -> Recorded | None:
+    """Store the posts of a push that are new, inside a transaction; None when a poll had better decide.
+
+    It may hold a few entries of the feed, or be an old one that comes late: so it edits and takes back nothing, and
+    what it doesn't hold is not missing.
+    """
+    known = store.entries.known_hashes(database, pushed.feed_id)
+    if pushed.is_quarantined or takeover(store.voices.voice(database, pushed.feed_id), reading.voice):
+        return None
+    fresh = tuple(entry for entry in reading.entries if entry.guid not in known)
+    news = replace(reading, entries=fresh, guids=(*reading.guids, *known), dated=(), comments=())
+    kept = _keep(database, pushed.feed_id, news, frozenset(known), now, None)
+    return Recorded(kept.new, 0, f"pushed: {counted(len(reading.guids), 'entry', 'entries')}, {kept.new} new")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """How many entries were stored, edited, and known again under other names; `old` are those from before."""
+
+    new: int
+    edited: int
+    again: int
+    old: Sequence[Old]
+
+
+def _keep(
+    database: Database,
+    feed_id: int,
+    reading: Reading,
+    known: frozenset[str],
+    now: datetime,
+    first_import: int | None,
+) -> _Kept:
+    """Store what is new and what has changed."""
+    old = store.identity.old_entries(database, feed_id) if reading.entries or known else []
+    fresh, changed = _apart(reading.entries, known)
     if store.gone.has_graves(database):
         fresh = [entry for entry in fresh if not store.gone.is_buried(database, entry.guid, entry.url)]
     aliases = known_again(fresh, old, set(reading.guids)) if old else {}
     if aliases:
-        store.identity.add_aliases(database, feed.id, aliases, now)
+        store.identity.add_aliases(database, feed_id, aliases, now)
         changed += [entry for entry in fresh if entry.guid in aliases]
         fresh = [entry for entry in fresh if entry.guid not in aliases]
-    first_import = keeping.first_import if feed.is_new else None
-    standing = _standing(database, feed, fresh, {entry.content_hash for entry in old}, now, first_import)
-    new = store.entries.add(database, feed.id, list(zip(fresh, standing, strict=True)), now)
-    edited = store.entries.edit(database, feed.id, changed)
-    store.entries.correct(database, feed.id, reading.dated, reading.comments)
+    standing = _standing(database, feed_id, fresh, {entry.content_hash for entry in old}, now, first_import)
+    new = store.entries.add(database, feed_id, list(zip(fresh, standing, strict=True)), now)
+    edited = store.entries.edit(database, feed_id, changed)
+    store.entries.correct(database, feed_id, reading.dated, reading.comments)
     if aliases:
-        store.identity.prune_aliases(database, feed.id, reading.guids)
-    removed = _gone(database, polled, reading, old, now)
+        store.identity.prune_aliases(database, feed_id, reading.guids)
     if new or edited:
-        store.feeds.record_posting(database, feed.id)
-    remark = f"; {reading.remark}" if reading.remark else ""
-    withdrawn = f", {removed} withdrawn" if removed else ""
-    again = f", {len(aliases)} known again under new names" if aliases else ""
-    told = (
-        f"read: {counted(len(reading.guids), 'entry', 'entries')}, {new} new, {edited} edited{again}{withdrawn}{remark}"
-    )
-    return Recorded(new, edited, told)
+        store.feeds.record_posting(database, feed_id)
+    return _Kept(new, edited, len(aliases), old)
 
 
 def _standing(
     database: Database,
-    feed: DueFeed,
+    feed_id: int,
     fresh: Sequence[ReadEntry],
     known: Collection[bytes],
     now: datetime,
@@ -139,18 +183,18 @@ def _standing(
     wanted = [entry for entry, why in zip(fresh, reasons, strict=True) if not why]
     of_wanted = iter(places(wanted, now, first_import=first_import))
     standing = [Place(now, why) if why else next(of_wanted) for why in reasons]
-    return [_beside(database, feed, entry, place, now) for entry, place in zip(fresh, standing, strict=True)]
+    return [_beside(database, feed_id, entry, place, now) for entry, place in zip(fresh, standing, strict=True)]
 
 
 def _lack(entry: ReadEntry) -> str:
     return "" if entry.title or entry.lede or entry.enclosures or "<img" in entry.html else EMPTY
 
 
-def _beside(database: Database, feed: DueFeed, entry: ReadEntry, place: Place, now: datetime) -> Place:
+def _beside(database: Database, feed_id: int, entry: ReadEntry, place: Place, now: datetime) -> Place:
     """The place of an entry that another feed has brought already: behind that one."""
     if place.hidden:
         return place
-    for other in store.identity.stories_like(database, feed.id, entry):
+    for other in store.identity.stories_like(database, feed_id, entry):
         if is_same_story(entry, other, now):
             store.stale.mark_posts(database, [other.id])
             return Place(place.shown_at, SAME_AS, story_of=other.id)

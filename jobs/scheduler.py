@@ -20,14 +20,18 @@ from aggregator.logs import counted
 from aggregator.model import Pulse
 from aggregator.outbound import conversation
 from jobs import equipment
+from jobs.announce import Announcer
 from jobs.children import Children
+from jobs.cluster import Cluster
 from jobs.comments import poll_comments
 from jobs.faces import fetch_faces
 from jobs.link import Linking
 from jobs.newsletter import Letters, Newsletter, Send, newest_issue, published_issue
 from jobs.notify import channels, mail_server, notify
 from jobs.poll import Sweep
+from jobs.push import Pushes
 from jobs.recheck import recheck
+from jobs.subscribe import Subscriptions
 from jobs.tidy import tidy
 from jobs.verify import Pace, Verification, forget_blocked
 
@@ -50,9 +54,12 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     jobs = [
         _Job("configuration", 0.25, hands.configuration, config, stop, clock),
         _Job("poll", 0.5, hands.poll, config, stop, clock),
+        _Job("push", 0.25, hands.push, config, stop, clock),
         _Job("verify", 0.5, hands.verify, config, stop, clock),
         _Job("link", 0.5, hands.link, config, stop, clock),
         _Job("publish", 0.5, hands.publish, config, stop, clock),
+        _Job("announce", 1.0, hands.announce, config, stop, clock),
+        _Job("subscribe", 2.0, hands.subscribe, config, stop, clock),
         _Job("comments", 30.0, hands.comments, config, stop, clock),
         _Job("recheck", 60.0, hands.recheck, config, stop, clock),
         _Job("faces", 30.0, hands.faces, config, stop, clock),
@@ -60,7 +67,7 @@ def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
         _Job("newsletter", 5.0, hands.newsletter, config, stop, clock),
         _Job("tidy", 60.0, hands.tidy, config, stop, clock),
     ]
-    jobs.append(_Job("pulse", PULSE_EVERY, _pulse_of(jobs, clock), config, stop, clock))
+    jobs.append(_Job("pulse", PULSE_EVERY, _pulse_of(jobs, clock, hands.remarks), config, stop, clock))
     scheduler = BackgroundScheduler(
         executors={job.name: ThreadPoolExecutor(1) for job in jobs},
         # Late ticks run, once: the defaults would drop them after a second.
@@ -88,6 +95,11 @@ class _Hands:
     children: Children
     clock: Clock
     stop: threading.Event
+    cluster: Cluster | None = None
+
+    def remarks(self) -> list[str]:
+        """Return what the operator should know although all jobs do their work."""
+        return [self.cluster.trouble] if self.cluster and self.cluster.trouble else []
 
     def configuration(self, _database: Database, _planet: Planet, _stack: ExitStack) -> Do:
         return self._notice_edits
@@ -97,12 +109,16 @@ class _Hands:
         with store.transaction(database):
             store.polls.keep_only(database, planet.keep.polls)
         engine = stack.enter_context(equipment.engine_for(planet))
+        self.cluster = cluster = equipment.cluster_for(planet, engine, self.clock)
+        if cluster:
+            stack.callback(cluster.close)
 
         def is_to_end() -> bool:
             return self.stop.is_set() or self.config.current is not planet
 
         def sweep_due_feeds() -> None:
-            sweep = Sweep(database, engine, self.children, equipment.terms_for(planet), self.clock, is_to_end)
+            terms = equipment.terms_for(planet)
+            sweep = Sweep(database, engine, self.children, terms, self.clock, is_to_end, cluster)
             done = sweep.run()
             if done.feeds == sweep.unreachable > 2:
                 # Not every blog is down at once: our own network is, and the feeds are not to wait for hours.
@@ -111,6 +127,21 @@ class _Hands:
                 store.feeds.hurry(database, now + WITHOUT_NETWORK, failing_since=now - timedelta(days=1))
 
         return sweep_due_feeds
+
+    def push(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
+        return Pushes(database, self.children, equipment.terms_for(planet), self.clock, self.stop.is_set).run
+
+    def subscribe(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        if not equipment.may_be_called(planet):
+            return lambda: None
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return Subscriptions(database, engine, planet.masthead.url, self.clock, self.stop.is_set).run
+
+    def announce(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
+        if not planet.hub:
+            return lambda: None
+        engine = stack.enter_context(equipment.engine_for(planet))
+        return Announcer(database, engine, planet.hub, planet.masthead.url, self.clock, self.stop.is_set).run
 
     def verify(self, database: Database, planet: Planet, stack: ExitStack) -> Do:
         engine, policy = stack.enter_context(equipment.verifier_for(planet)), equipment.policy_for(planet)
@@ -242,7 +273,7 @@ class _Job:
         self.trouble, self.words = said, f"{self.name}: {trouble}"
 
 
-def _pulse_of(jobs: Sequence[_Job], clock: Clock) -> Prepare:
+def _pulse_of(jobs: Sequence[_Job], clock: Clock, remarks: Callable[[], list[str]]) -> Prepare:
     """Return the job that gives a sign of life, says what troubles the others, and how much time each has taken."""
 
     def prepare(database: Database, _planet: Planet, _stack: ExitStack) -> Do:
@@ -252,7 +283,7 @@ def _pulse_of(jobs: Sequence[_Job], clock: Clock) -> Prepare:
             spent = {job.name: job.seconds for job in jobs}
             counts = {("job_seconds", name): total - counted_so_far[name] for name, total in spent.items()}
             with store.transaction(database):
-                store.pulse.record(database, Pulse(clock(), tuple(job.words for job in jobs if job.words)))
+                store.pulse.record(database, Pulse(clock(), (*(job.words for job in jobs if job.words), *remarks())))
                 store.metrics.add(database, counts)
             counted_so_far.update(spent)
 

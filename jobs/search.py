@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict
 from aggregator.filters import NO_FILTERS
-from aggregator.model import DueFeed, Reading
+from aggregator.model import NO_OFFERS, DueFeed, Offers, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs.children import Children, result
 from jobs.outcomes import TOO_MANY_REQUESTS, Terms, request
@@ -25,6 +25,7 @@ class Search:
     feed: DueFeed
     page: Answer
     places: tuple[str, ...]
+    offers: Offers = NO_OFFERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ class Found:
     reading: Reading | None = None
 
 
-def begin(feed: DueFeed, page: Answer, named: Sequence[str]) -> Search:
-    """Begin a search from a page and the feeds that it names."""
+def begin(feed: DueFeed, page: Answer, named: Sequence[str], offers: Offers = NO_OFFERS) -> Search:
+    """Begin a search from a page, the feeds that it names, and who tells of its news."""
     from aggregator.feeds.discovery import usual_places  # with it come all readers of feeds
 
     places = dict.fromkeys((*named[:MOST_PLACES], *usual_places(page.url)))
-    return Search(feed, page, tuple(place for place in places if place and place != page.url)[:MOST_PLACES])
+    return Search(feed, page, tuple(place for place in places if place and place != page.url)[:MOST_PLACES], offers)
 
 
 def search(

@@ -290,6 +290,9 @@ class Verification:
     def _settle(self, linkback: PendingLinkback, now_stands: Standing, evidence: Evidence | None) -> int:
         with store.transaction(self._database):
             store.mentions.settle(self._database, linkback.id, now_stands, evidence, self._clock())
+            if linkback.feed_id and evidence and not standing.was_found(linkback):
+                # Who has just linked has just written: its blog is polled, so that the post itself is here, too.
+                store.arrivals.hint(self._database, linkback.feed_id, self._clock())
             store.metrics.add(self._database, {("verifications", now_stands.status.value): 1})
         self._hosts.pop(linkback.id, None)
         problem = now_stands.problem

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from aggregator import store
 from jobs.children import Children
 from tests.builders import planet
+from tests.door import Door
 from tests.farm import Farm, farm
 from tests.world import World
 
@@ -51,3 +52,19 @@ def world(tmp_path: Path, children: Children) -> Iterator[Callable[..., World]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def open_world(tmp_path: Path, children: Children) -> Iterator[Callable[..., World]]:
+    """A planet with an open door: its web half answers at its address."""
+    door, made = Door(), list[World]()
+
+    def make(*feeds: str, more: str = "") -> World:
+        made.append(World(planet(tmp_path, feeds, url=door.url, more=more), children))
+        door.open(made[0])
+        return made[0]
+
+    yield make
+    door.close()
+    for world in made:
+        world.close()

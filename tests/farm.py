@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
@@ -90,6 +91,16 @@ class Farm:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def quiet_port() -> int:
+    """A free port that nobody is given by chance: it may be used a little later."""
+    first = 15_000 + os.getpid() * 53 % 15_000  # below what the system hands out
+    for port in (15_000 + (first + step) % 15_000 for step in range(0, 15_000, 7)):
+        with closing(socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager

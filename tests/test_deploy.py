@@ -22,8 +22,8 @@ import pytest
 from aggregator import store
 from aggregator.serve import health
 from aggregator.serve.pages import _PINGABLE, SAFETY
-from tests.builders import NOON
-from tests.farm import Farm, eventually
+from tests.builders import NOON, rss
+from tests.farm import Farm, Reply, eventually
 from tests.test_processes import Running, free_port
 from tests.world import World
 
@@ -201,6 +201,53 @@ def test_nginx_serves_a_planet_below_a_path(tmp_path: Path, web: Farm) -> None:
             assert nginx.ask("/planet/healthz")[0] == 404
             assert nginx.ask("/")[2] == b"the other site"
             assert clients(planet) == {"127.0.0.3"}
+    finally:
+        planet.end()
+
+
+@needs_nginx
+def test_nginx_as_a_cache_has_the_new_page_for_the_first_who_asks_after_a_publish(tmp_path: Path, web: Farm) -> None:
+    planet = Running(tmp_path, web)
+    lists = tmp_path / "data" / "purge"
+    try:
+        eventually(planet.has("Question"))
+        site = (DEPLOY / "nginx-cache.conf").read_text("utf-8")
+        with front(
+            tmp_path / "front", site.replace("/var/cache/nginx/planet", str(tmp_path / "cache")), planet
+        ) as nginx:
+            refresh = ["/bin/sh", DEPLOY / "refresh-cache", lists, f"https://localhost:{nginx.https}", "127.0.0.1"]
+            environment = {**os.environ, "CURL_CA_BUNDLE": str(tmp_path / "front" / "cert.pem")}
+            subprocess.run(refresh, check=True, env=environment)
+            eventually(nginx.has("Question", "/"))
+            page = nginx.permalink("/").partition(str(planet.port))[2] or nginx.permalink("/")
+            seen = [nginx.ask("/", **{"Accept-Encoding": coding})[1]["X-Cache"] for coding in ("identity", "gzip")]
+            asked = nginx.ask(page)[0]
+            strange = nginx.ask("/", came_from="127.0.0.2", X_Planet_Refresh="1")[1]["X-Cache"]
+
+            web.routes["/feed"] = Reply(
+                rss([(f"{web.url}/2", "The new post", "x"), (planet.post_url, "Question", "x")])
+            )
+            web.routes["/1"] = Reply(status=410)
+            body = xmlrpc.client.dumps(("Blog", f"{web.url}/"), "weblogUpdates.ping").encode()
+            assert nginx.ask("/xmlrpc", "POST", body)[0] == 200
+            eventually(planet.has("The new post"))
+            before, listed = nginx.ask("/")[2], set(lists.iterdir())
+            subprocess.run(refresh, check=True, env=environment)
+            after, headers = nginx.ask("/")[2], nginx.ask("/")[1]
+
+            assert (seen[-1], asked, strange) == ("HIT", 200, "HIT")
+            assert b"The new post" not in before
+            assert b"The new post" in after
+            assert headers["X-Cache"] == "HIT"
+            assert headers["Cache-Control"] == "public, max-age=0, must-revalidate"
+            assert listed
+            assert not listed & set(lists.iterdir())
+
+            call = ["purge", planet.post_url, "--config", str(planet.config)]
+            subprocess.run([sys.executable, "-m", "aggregator", *call], check=True, capture_output=True)
+            eventually(lambda: planet.get(page.lstrip("/")).status_code in (404, 410))
+            subprocess.run(refresh, check=True, env=environment)
+            assert nginx.ask(page)[0] in (404, 410)
     finally:
         planet.end()
 

@@ -47,6 +47,10 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.mentions._TO_RECHECK, "linkback_to_recheck"),
         (store.members._GROUNDS, "feed_territory"),
         (store.entries._ADDRESSES, "alias_entry"),
+        (store.subscriptions._AT, "sqlite_autoindex_subscription"),
+        (store.subscriptions._OF_CLOUD, "subscription_topic"),
+        (store.pushes._COUNT, "pushed_waiting"),
+        (store.pushes._READY, "pushed_waiting"),
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:

@@ -16,9 +16,12 @@ from aggregator.cli.explanation import explained
 from aggregator.config import Planet
 from aggregator.model import Claim, FeedHealth, PollSummary
 from jobs import equipment
+from jobs.announce import Announcer
 from jobs.children import Children
 from jobs.poll import Sweep
+from jobs.push import Pushes
 from jobs.recheck import recheck
+from jobs.subscribe import Subscriptions
 from jobs.verify import Verification
 from tests.builders import NOON, accept, claim, rss
 from tests.farm import Farm, Reply
@@ -61,6 +64,20 @@ class World:
 
     def recheck(self) -> int:
         return recheck(self.database, self._engines[1], self.clock)
+
+    def subscribe(self) -> int:
+        return Subscriptions(self.database, self._engines[0], self.planet.masthead.url, self.clock).run()
+
+    def announcer(self) -> Announcer:
+        return Announcer(self.database, self._engines[0], self.planet.hub, self.planet.masthead.url, self.clock)
+
+    def read_pushes(self) -> int:
+        return Pushes(self.database, self.children, equipment.terms_for(self.planet), self.clock).run()
+
+    def pushes(self) -> dict[str, int]:
+        """What hubs have sent, by what came of it."""
+        counted = store.metrics.counters(self.database).get("pushes", {})
+        return {outcome: int(count) for outcome, count in counted.items()}
 
     def explain(self, url: str) -> str:
         return "\n".join(explained(self.database, self.planet, url, self.now).lines)

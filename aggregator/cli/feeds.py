@@ -94,7 +94,9 @@ def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSu
 
     began = clock.seconds()
     children = Children(planet.workers.processes)
-    sweep = Sweep(database, equipment.engine_for(planet), children, equipment.terms_for(planet), clock.now)
+    engine = equipment.engine_for(planet)
+    cluster = equipment.cluster_for(planet, engine, clock.now)
+    sweep = Sweep(database, engine, children, equipment.terms_for(planet), clock.now, fetcher=cluster)
     try:
         if show_progress and sys.stderr.isatty():
             summary = _with_bar(sweep, store.feeds.count_due(database, clock.now()))
@@ -103,6 +105,8 @@ def _sweep(planet: Planet, database: Database, *, show_progress: bool) -> PollSu
         Linking(database, children, equipment.policy_for(planet), clock.now).run()
     finally:
         children.close()
+        if cluster is not None:
+            cluster.close()
     return replace(summary, seconds=round(clock.seconds() - began, 3))
 
 

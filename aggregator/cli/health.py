@@ -116,19 +116,19 @@ def _print_status(feeds: list[FeedHealth], mentions: dict[str, int]) -> None:
     from rich.text import Text
 
     console, now = Console(), clock.now()
-    names = ("Feed", "Health", "Newest post", "Last poll", "Next poll", "Status", "Entries")
+    names = ("Feed", "Health", "Newest post", "News by", "Last poll", "Next poll", "Status", "Entries")
     table = Table(*names, box=None, header_style="bold")
     if not console.is_terminal:
-        click.echo("\t".join((*names, "URL", "Why", "What to do")))
+        click.echo("\t".join((*names, "URL", "Why", "What to do", "No push")))
     for feed in feeds:
-        times = tuple(_from_now(instant, now) for instant in (feed.newest_post, feed.last_poll, feed.next_poll))
-        cells = (feed.name, feed.health, *times, str(feed.status or ""), str(feed.entries))
+        newest, *times = (_from_now(instant, now) for instant in (feed.newest_post, feed.last_poll, feed.next_poll))
+        cells = (feed.name, feed.health, newest, _news(feed), *times, str(feed.status or ""), str(feed.entries))
         if console.is_terminal:
             texts = [Text(escaped(cell), overflow="ellipsis", no_wrap=True) for cell in cells]
             texts[1].stylize(_COLOURS.get(feed.health, ""))
             table.add_row(*texts)
         else:
-            click.echo("\t".join(map(escaped, (*cells, feed.url, feed.problem, feed.advice))))
+            click.echo("\t".join(map(escaped, (*cells, feed.url, feed.problem, feed.advice, feed.push_problem))))
     if console.is_terminal:
         console.print(table)
         for feed in feeds:
@@ -183,6 +183,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _news(feed: FeedHealth) -> str:
+    """How news of a feed arrives and how long after its publication: by a trusted push, else as it last came."""
+    from aggregator.diagnosis import in_span
+
+    way = "push" if feed.push == "trusted" else feed.arrives or "poll"
+    return f"{way}, {in_span(feed.lag)}" if feed.lag is not None else way
 
 
 def _from_now(instant: datetime | None, now: datetime) -> str:

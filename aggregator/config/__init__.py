@@ -6,7 +6,6 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -29,13 +28,6 @@ from aggregator.errors import ConfigBroken
 from aggregator.model import Masthead, Subscription
 from aggregator.overview import Topic
 
-# Keys of the contract that are read and checked, but that nothing acts on in this version.
-WITHOUT_EFFECT_YET: frozenset[tuple[str, ...]] = frozenset(
-    {
-        ("workers", "dask"),
-    }
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Planet:
@@ -57,7 +49,6 @@ class Planet:
     topics: tuple[Topic, ...] = ()
     theme: Path | None = None
     hub: str = ""
-    without_effect: tuple[str, ...] = ()
 
     @property
     def public(self) -> Path:
@@ -164,10 +155,10 @@ def parse(text: str, path: Path) -> Planet:
     found += [*mistakes.twice(document), *mistakes.lacking(document)]
     if found or file is None:
         raise ConfigBroken(mistakes.located(text, path, found))
-    return _planet(file, path, _without_effect(document))
+    return _planet(file, path)
 
 
-def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
+def _planet(file: File, path: Path) -> Planet:
     about = file.planet
     return Planet(
         path=path,
@@ -193,14 +184,4 @@ def _planet(file: File, path: Path, without_effect: tuple[str, ...]) -> Planet:
         topics=tuple(topic.topic() for topic in file.topics),
         theme=(path.parent / about.theme).resolve() if about.theme else None,
         hub=about.hub,
-        without_effect=without_effect,
     )
-
-
-def _without_effect(document: dict[str, Any]) -> tuple[str, ...]:
-    """The keys in use on which nothing acts yet; said by `planet check`, lest an operator relies on them."""
-    used: set[tuple[str, ...]] = set()
-    for name, section in document.items():
-        tables = section if isinstance(section, list) else [section]
-        used |= {(name,), *((name, key) for table in tables if isinstance(table, dict) for key in table)}
-    return tuple(sorted(".".join(key) for key in used & WITHOUT_EFFECT_YET))

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from aggregator.config import WITHOUT_EFFECT_YET
 from aggregator.config.sections import SIZE_SCHEMA, File
 
 SCHEMA_NAME = "feeds.schema.json"
@@ -23,7 +22,7 @@ MEANINGS = {
     "planet.contact": "how to reach you; shown on the about page",
     "planet.data": "the data folder, relative to this file; a new one takes effect at the next start",
     "planet.theme": "a folder with templates and static files in place of ours, see [themes](themes.md)",
-    "planet.hub": "a WebSub hub that our feeds name",
+    "planet.hub": "a WebSub hub that our feeds name, and that is told when they change",
     "page.entries": "posts on the front page and in the feed",
     "page.per_feed_per_day": "posts of one blog and day before the rest is folded",
     "page.first_import": "posts shown of a blog that has just joined",
@@ -50,7 +49,8 @@ MEANINGS = {
     "keep.entries": "how long posts are kept that their feeds hold no more; without it for ever",
     "keep.polls": "polls of each feed that `planet explain` tells",
     "workers.processes": "child processes that read feeds and pages",
-    "workers.dask": "a Dask cluster that reads them instead",
+    "workers.dask": "the scheduler of a Dask cluster that fetches and reads feeds, as `tls://scheduler:8786`; see"
+    " [more than one machine](operators.md#more-than-one-machine)",
     "notify.mail": "who is told by mail when a feed breaks, moves, is quarantined, or linkbacks wait; needs `[smtp]`",
     "notify.webhook": "an address that is told the same as JSON by POST",
     "newsletter.from": "the sender of the weekly digest; without it there is no newsletter",
@@ -106,7 +106,7 @@ def schema() -> dict[str, Any]:
         definition = made["$defs"][model.__name__]
         for key, field in model.model_fields.items():
             property = definition["properties"][field.alias or key]
-            property["description"] = _meaning(f"{name}.{field.alias or key}")
+            property["description"] = MEANINGS[f"{name}.{field.alias or key}"]
             property.pop("title", None)
             if "default" in property:
                 property["default"] = _plain(field)
@@ -121,7 +121,7 @@ def table() -> str:
         section, _, key = name.partition(".")
         brackets = f"[[{section}]]" if section in _ARRAYS else f"[{section}]"
         choices = _choices(field)
-        meaning = _meaning(name) + (f": {choices}" if choices else "")
+        meaning = MEANINGS[name] + (f": {choices}" if choices else "")
         lines.append(f"| `{brackets} {key}` | {_default(name, field)} | {meaning} |")
     return "\n".join(lines) + "\n"
 
@@ -132,12 +132,6 @@ def _model(section: FieldInfo) -> type[BaseModel]:
         annotation = annotation.__args__[0]
     assert issubclass(annotation, BaseModel)
     return annotation
-
-
-def _meaning(name: str) -> str:
-    section, _, key = name.partition(".")
-    is_idle = (section,) in WITHOUT_EFFECT_YET or (section, key) in WITHOUT_EFFECT_YET
-    return f"without effect yet: {MEANINGS[name]}" if is_idle else MEANINGS[name]
 
 
 def _default(name: str, field: FieldInfo) -> str:

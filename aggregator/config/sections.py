@@ -29,6 +29,7 @@ _DURATION = re.compile(
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _MAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+_SCHEDULER = re.compile(r"(?:tls|tcp)://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(B|kB|KB|MB|GB)?")
 _SIZES = {None: 1, "B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
@@ -95,6 +96,12 @@ def _mail_address(value: str) -> str:
 
 def _wanted(value: str) -> str:
     Filter.of(value)
+    return value
+
+
+def _scheduler(value: str) -> str:
+    if value and not _SCHEDULER.fullmatch(value):
+        raise ValueError('write the address of a Dask scheduler, like "tls://scheduler:8786"')
     return value
 
 
@@ -185,7 +192,7 @@ class WorkersSection(_Section):
     """Child processes that read strangers' feeds and pages."""
 
     processes: Annotated[int, Field(ge=1, le=64)] = 2
-    dask: str = ""
+    dask: Annotated[str, AfterValidator(_scheduler)] = ""
 
 
 class NotifySection(_Section):

@@ -20,6 +20,7 @@ from aggregator.feeds.voice import count_words, fingerprint, voice_of
 from aggregator.filters import NO_FILTERS, Filters, Sieve
 from aggregator.markup import clean, plain, shortened, text_within, without_controls
 from aggregator.model import ParsedEntry, ParsedFeed, ReadEntry, Reading
+from aggregator.offers import in_feed, in_page
 
 MOST_ENTRIES = 200
 LEDE = 300
@@ -40,7 +41,8 @@ def read(
 
     Raises: BodyRefused, FeedUnreadable (PageInstead for a web page, with the feeds that it names).
     """
-    feed = parse(decode(body, coding, max_bytes), content_type, url)
+    document = decode(body, coding, max_bytes)
+    feed = parse(document, content_type, url)
     entries = newest(feed.entries)
     hashed = [(entry, content_hash(entry)) for entry in entries]
     changed = [_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest]
@@ -61,6 +63,7 @@ def read(
         icon=feed.icon,
         dated=tuple((entry.guid, date) for entry in entries if (date := entry.published_at or entry.updated_at)),
         comments=tuple((entry.guid, entry.comments) for entry in entries if entry.comments is not None),
+        offers=in_feed(document, url),
     )
 
 
@@ -84,7 +87,8 @@ def parse(body: bytes, content_type: str, url: str) -> ParsedFeed:
     if feed is not None:
         return feed
     if is_page(text):
-        raise PageInstead(feeds_named_in(text, url))
+        offers = in_page(text, url)
+        raise PageInstead(feeds_named_in(text, url), offers.topic, offers.hubs)
     raise FeedUnreadable("this is not a feed")
 
 

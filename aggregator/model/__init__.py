@@ -17,12 +17,15 @@ from aggregator.model.feeds import (
 )
 from aggregator.model.linkbacks import Claim, Evidence, ListedMention, Mention, PendingLinkback, Protocol, Status
 from aggregator.model.posts import Answer, Blog, Conversation, Masthead, Post, Thought, Twin
+from aggregator.model.push import NO_OFFERS, Cloud, Offers, Pushed, Registration, Way, Wish
 from aggregator.model.reports import EntryFacts, FeedHealth, LinkbackFacts, Notice, Pulse
 
 __all__ = [
+    "NO_OFFERS",
     "Answer",
     "Blog",
     "Claim",
+    "Cloud",
     "Conversation",
     "DueFeed",
     "Enclosure",
@@ -34,6 +37,7 @@ __all__ = [
     "Masthead",
     "Mention",
     "Notice",
+    "Offers",
     "ParsedEntry",
     "ParsedFeed",
     "PendingLinkback",
@@ -43,13 +47,17 @@ __all__ = [
     "Post",
     "Protocol",
     "Pulse",
+    "Pushed",
     "Quiet",
     "ReadEntry",
     "Reading",
+    "Registration",
     "Status",
     "Subscription",
     "Thought",
     "Twin",
     "Voice",
+    "Way",
     "Whereabouts",
+    "Wish",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from aggregator.model.push import NO_OFFERS, Offers
 from aggregator.urls import origin
 
 
@@ -64,7 +65,7 @@ class PollState:
     """What the polls of one feed have left for the next one.
 
     Before `stay_away_until` it is not polled whatever happens (Retry-After); `posted_at` and `posts_every` are of
-    its newest posts.
+    its newest posts. Where it `trusts_push`, news have come by themselves, and polls are there for what goes wrong.
     """
 
     next_poll_at: datetime
@@ -82,17 +83,19 @@ class PollState:
     status: int = 0
     failures: int = 0
     problem: str = ""
+    trusts_push: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DueFeed:
-    """A feed that may be polled now, with its state."""
+    """A feed that may be polled now, with its state; `hint` is what said that it has changed: "push", "ping" or ""."""
 
     id: int
     url: str
     every: timedelta | None
     is_new: bool
     state: PollState
+    hint: str = ""
 
     @property
     def address(self) -> str:
@@ -207,6 +210,7 @@ class Reading:
     icon: str = ""
     dated: tuple[tuple[str, datetime], ...] = ()
     comments: tuple[tuple[str, int], ...] = ()
+    offers: Offers = NO_OFFERS
 
 
 @dataclass(frozen=True, slots=True)

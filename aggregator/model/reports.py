@@ -11,7 +11,11 @@ from aggregator.model.linkbacks import Status
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """How one feed is doing, for `planet status`."""
+    """How one feed is doing, for `planet status`.
+
+    `arrives` is how its newest post came ("push", "ping" or "poll"; "" while none has), `lag` how many seconds after
+    its publication; `push` is "trusted", "active", "asked", or "" where nobody pushes, and `push_problem` why not.
+    """
 
     url: str
     name: str
@@ -24,6 +28,10 @@ class FeedHealth:
     address: str = ""
     advice: str = ""
     newest_post: datetime | None = None
+    arrives: str = ""
+    lag: float | None = None
+    push: str = ""
+    push_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

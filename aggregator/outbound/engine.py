@@ -47,13 +47,22 @@ _MOST_KEPT_CONNECTIONS = 256
 class Engine:
     """Fetches through one guard. Not shared between threads.
 
-    `authorities` is a file of certificates that vouch for servers; those that browsers believe by default.
+    `hosts` are the only ones that redirects may lead to, None: any; `authorities` is a file of certificates that vouch
+    for servers, "": those that browsers believe.
     """
 
     def __init__(
-        self, guard: Guard, user_agent: str, *, at_once: int = 128, per_host: int = 2, authorities: str = ""
+        self,
+        guard: Guard,
+        user_agent: str,
+        *,
+        at_once: int = 128,
+        per_host: int = 2,
+        hosts: frozenset[str] | None = None,
+        authorities: str = "",
     ) -> None:
         self._guard = guard
+        self._hosts = hosts
         self._authorities = authorities or certifi.where()
         self._user_agent = user_agent
         self._at_once = at_once
@@ -268,6 +277,9 @@ class Engine:
         if not url:
             words = f"it redirects to {location[:200]!r}, which is no http(s) address that may be fetched"
             landed.append((transfer.request, NoAnswer("refused", words)))
+            return
+        if self._hosts is not None and host_of(url) not in self._hosts:
+            landed.append((transfer.request, NoAnswer("elsewhere", host_of(url))))
             return
         if transfer.ends_at <= time.monotonic():
             landed.append((transfer.request, slow(transfer)))

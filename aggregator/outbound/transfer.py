@@ -59,9 +59,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Why nothing usable came back, in words for an operator."""
+    """Why nothing usable came back, in words for an operator; of "elsewhere" the reason is the host that is led to."""
 
-    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken", "spared"]
+    kind: Literal["refused", "unreachable", "slow", "large", "redirects", "broken", "spared", "elsewhere"]
     reason: str
     seconds: float = 0.0
 

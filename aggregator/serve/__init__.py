@@ -22,10 +22,12 @@ from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
 from aggregator.serve.app import App
 from aggregator.serve.asgi import Scope
+from aggregator.serve.callbacks import Doorkeeper
 from aggregator.serve.client import address_of
 from aggregator.serve.events import Events
 from aggregator.serve.exchange import Exchange, Request
 from aggregator.serve.intake import Intake, is_near
+from aggregator.serve.large import LargeBodies
 from aggregator.serve.pages import Pages, endpoint_headers
 from aggregator.serve.wire import Server, is_of_this_house
 from aggregator.site import Renderer
@@ -52,7 +54,14 @@ def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
     half = _WebHalf(config, clock)
-    server = Server(half.app, clock, calls.LONGEST_BODY, _most_connections(), is_exempt=half.speaks_for_many)
+    server = Server(
+        half.app,
+        clock,
+        calls.LONGEST_BODY,
+        _most_connections(),
+        is_exempt=half.speaks_for_many,
+        large=LargeBodies(half.longest_push, half.doorkeeper.is_callback),
+    )
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -87,6 +96,7 @@ class _WebHalf:
         self._intake = Intake(config.current.data, self._rules, self._is_exempt)
         self._loop = asyncio.get_running_loop()
         self._database = store.open_store(config.current.data)
+        self.doorkeeper = Doorkeeper(config.current.data)
         # Before the first page is read: whatever is published from now on is noticed.
         self._seen = store.pages.generation(self._database)
         self._forgotten = store.pages.forgotten(self._database)
@@ -101,6 +111,10 @@ class _WebHalf:
         """Answer one request with the configuration in effect."""
         return self._app(request, exchange)
 
+    def longest_push(self) -> int:
+        """Return how long a push may be: as long as a feed."""
+        return self._config.current.poll.max_bytes
+
     def let_go(self) -> None:
         """Let open pages go: a server that stops waits for its answers to end."""
         self._events.close()
@@ -110,6 +124,7 @@ class _WebHalf:
         self._stop.set()
         self._thread.join()
         self._intake.close()
+        self.doorkeeper.close()
         self._database.close()
 
     def _equipped(self, planet: Planet) -> tuple[Planet, Renderer, list[str]]:

@@ -25,6 +25,7 @@ from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import health
 from aggregator.serve.answers import as_response, unavailable
+from aggregator.serve.callbacks import Callbacks
 from aggregator.serve.client import address_of
 from aggregator.serve.crossing import carry
 from aggregator.serve.events import Events
@@ -86,6 +87,7 @@ class App:
         self._gone = page_of("410.html", renderer.notice(*_REMOVED))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
         self._events = events
+        callbacks = Callbacks(planet.data, planet.poll.max_bytes, clock)
         self._receivers = receivers = Receivers(planet, pages, intake, renderer, clock)
         searching = Searching(planet.data, renderer, self._missing, self._waking)
         self._routes = Starlette(
@@ -94,6 +96,8 @@ class App:
                 Route("/trackback/{id}", receivers.trackback, methods=_ANY),
                 Route("/trackback/{id}/", receivers.trackback, methods=_ANY),
                 Route("/webmention", receivers.webmention, methods=_ANY),
+                Route("/websub/{token}", callbacks.websub, methods=_ANY),
+                Route("/rsscloud", callbacks.rsscloud, methods=_ANY),
                 Route("/mentions/{token}", self._mention, methods=["GET"]),
                 Route("/test-ping", receivers.test_ping, methods=["GET", "POST"]),
                 Route("/held/{secret}/feed.atom", self._held, methods=["GET"]),

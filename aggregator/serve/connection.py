@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 from aggregator.serve.exchange import STATUS_LINES, Exchange, Request
+from aggregator.serve.large import LargeBodies
 from aggregator.serve.reader import BETWEEN, BODY, PIECE, Reader, Verdict, Whole
 
 log = logging.getLogger("planet.serve")
@@ -15,6 +16,8 @@ log = logging.getLogger("planet.serve")
 IDLE_SECONDS = 60.0
 # What is still on its way when a request is refused is read and dropped, so that the answer arrives.
 LINGER_SECONDS = 1.0
+# A long body may take so much longer.
+TIMES_FOR_LARGE = 4
 # So much is done for a client that sends ahead before others have their turn: pieces read, requests answered.
 MOST_AT_ONCE = 32
 _NEVER = float("inf")
@@ -29,6 +32,7 @@ class Home(Protocol):
     app: App
     date: str
     longest_body: int
+    large: LargeBodies | None
     patience: float  # so long may a client take for a head, and for a body
     stall_seconds: float  # a client that takes none of an answer for so long gets no more of it
     waiting: dict[Connection, None]  # those that are owed no answer, longest first
@@ -74,7 +78,7 @@ class Connection(asyncio.Protocol):
         """Take on a client."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's isn't one by name
         self.client = str((transport.get_extra_info("peername") or ("",))[0])
-        self._reader = Reader(self._home.longest_body, self.client)
+        self._reader = Reader(self._home.longest_body, self.client, self._home.large)
         if not self._home.admit(self, self.client):
             self.abort()
             return
@@ -85,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._home.let_go(self)
         self._is_hung_up = True
         self._rest = b""
+        self._reader.leave()
         self._reader.ready.clear()
         self._writable.set()
         self.gone.set()
@@ -152,6 +157,7 @@ class Connection(asyncio.Protocol):
         elif self._reader.stage != self._awaited:
             self._awaited = self._reader.stage
             wait_for = IDLE_SECONDS if self._awaited == BETWEEN else self._home.patience
+            wait_for *= TIMES_FOR_LARGE if self._reader.has_large else 1
             self._deadline = self._loop.time() + wait_for
 
     def _pause(self, is_paused: bool) -> None:

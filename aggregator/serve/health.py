@@ -27,6 +27,8 @@ _COUNTERS = (
     ("poll_bytes", "planet_poll_bytes", "Bytes of feeds received, as they came over the wire.", ""),
     ("entries", "planet_entries_stored", "Entries stored by polls, by whether they were new or edited.", "change"),
     ("verifications", "planet_verifications", "Looks at the sources of linkbacks, by what came of them.", "outcome"),
+    ("pushes", "planet_pushes", "What hubs and clouds have sent, by what came of it.", "outcome"),
+    ("hub_pings", "planet_hub_pings", "Feeds of ours of whose changes the hub was told.", ""),
     ("publish", "planet_publishes", "Times that something was published.", ""),
     ("publish_seconds", "planet_publish_seconds", "Seconds spent on rendering and writing what was published.", ""),
     ("published_files", "planet_published_files", "Files written or removed by publishing.", ""),

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import httptools
 
 from aggregator.serve.exchange import Request
+from aggregator.serve.large import LargeBodies
 
 LONGEST_HEAD = 32_768
 MOST_HEADERS = 100
@@ -49,11 +50,13 @@ class _Over(Exception):
 class Reader:
     """Makes requests of bytes, in their order."""
 
-    def __init__(self, longest_body: int, client: str) -> None:
+    def __init__(self, longest_body: int, client: str, large: LargeBodies | None = None) -> None:
         self.ready: deque[Whole | Verdict] = deque()
         self.stage = BETWEEN
         self.is_over = False  # whatever else comes is no request
+        self.has_large = False  # a long body is let in; it is its connection's last
         self._longest_body = longest_body
+        self._large = large
         self._client = client
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
@@ -113,7 +116,10 @@ class Reader:
         self.stage = BODY
         self._uncounted = 0
         self._version = self._parser.get_http_version()
-        status = _judge(self._version, self._headers, self._longest_body)
+        longest = self._longest_if_large()
+        status = _judge(self._version, self._headers, longest or self._longest_body)
+        if longest and status < 400:
+            status = status if self._let_in(longest) else 503
         if status >= 400:
             self._give_up(status)
         if status:
@@ -132,7 +138,28 @@ class Reader:
         """Hand out a request."""
         self._uncounted = 0
         if not self.is_over and not self._parser.should_upgrade():
-            self._complete(is_last=not self._parser.should_keep_alive())
+            self._complete(is_last=self.has_large or not self._parser.should_keep_alive())
+
+    # -- long bodies ---------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Give back what a long body took; the connection is over."""
+        if self.has_large and self._large is not None:
+            self.has_large = False
+            self._large.leave()
+
+    def _longest_if_large(self) -> int:
+        if self._large is None or b"/websub/" not in self._url:
+            return 0
+        return self._large.longest_for(self._parser.get_method(), self._url.partition(b"?")[0])
+
+    def _let_in(self, longest: int) -> bool:
+        assert self._large is not None
+        if not self._large.enter():
+            return False
+        self.has_large = True
+        self._longest_body = longest
+        return True
 
     # -- what the parser leaves to us ----------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from aggregator.serve.connection import App, Connection
+from aggregator.serve.large import LargeBodies
 
 PATIENCE = 5.0
 STALL_SECONDS = 30.0
@@ -45,10 +46,12 @@ class Server:
         stall_seconds: float = STALL_SECONDS,
         is_exempt: Callable[[str], bool] = is_of_this_house,
         most_of_a_client: int = MOST_OF_A_CLIENT,
+        large: LargeBodies | None = None,
     ) -> None:
         self.app = app
         self.most_connections = most_connections
         self.longest_body = longest_body
+        self.large = large
         self.patience = patience
         self.stall_seconds = stall_seconds
         self.connections: set[Connection] = set()

@@ -2,6 +2,7 @@
 
 from aggregator.store import (
     activity,
+    arrivals,
     backup,
     blocks,
     chapters,
@@ -23,8 +24,10 @@ from aggregator.store import (
     pages,
     polls,
     pulse,
+    pushes,
     search,
     stale,
+    subscriptions,
     topics,
     voices,
 )
@@ -33,6 +36,7 @@ from aggregator.store.connection import FILE_NAME, data_version, named_errors, o
 __all__ = [
     "FILE_NAME",
     "activity",
+    "arrivals",
     "backup",
     "blocks",
     "chapters",
@@ -57,9 +61,11 @@ __all__ = [
     "pages",
     "polls",
     "pulse",
+    "pushes",
     "search",
     "set_patience",
     "stale",
+    "subscriptions",
     "topics",
     "transaction",
     "voices",

@@ -65,7 +65,8 @@ def due(
         lease = to_text(now + LEASE)
         with transaction(database):
             database.conn.executemany(
-                "UPDATE feed SET next_poll_at = ?, is_taken = 1 WHERE id = ?", ((lease, row["id"]) for row in rows)
+                "UPDATE feed SET next_poll_at = ?, is_taken = 1, hint = '' WHERE id = ?",
+                ((lease, row["id"]) for row in rows),
             )
     return [
         DueFeed(
@@ -74,6 +75,7 @@ def due(
             every=timedelta(seconds=row["every"]) if row["every"] else None,
             is_new=not row["has_entries"],
             state=_state(row),
+            hint=row["hint"],
         )
         for row in rows
     ]
@@ -82,7 +84,7 @@ def due(
 _DUE = (
     "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, failing_since,"
     " stay_away_until, asked_for, quiet, address, address_why, moved_to, moved_at, gone_at, retired_at, posted_at,"
-    " posts_every, status, failures, problem,"
+    " posts_every, status, failures, problem, hint, trusted_at IS NOT NULL AS trusts_push,"
     " EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id) AS has_entries FROM feed"
     " WHERE enabled AND removed_at IS NULL AND retired_at IS NULL AND next_poll_at <= ?"
     " AND id NOT IN (SELECT value FROM json_each(?)) AND host NOT IN (SELECT value FROM json_each(?))"
@@ -121,31 +123,6 @@ def make_due(database: Database, now: datetime) -> int:
             [to_text(now)],
         )
     return int(marked.rowcount)
-
-
-def make_due_by_ping(database: Database, feed_id: int, now: datetime) -> datetime | None:
-    """Let a feed be polled because its blog says that it changed, at most every five minutes; inside a transaction.
-
-    Returns when the blog is to be asked: now, or when the rest since its last ping is over, but not before its server
-    lets us; None when that is planned already. A feed that fails keeps its own pace: anybody can send such a hint.
-    """
-    row = database.execute(
-        "SELECT pinged_at, last_poll_at, stay_away_until FROM feed WHERE id = ?", [feed_id]
-    ).fetchone()
-    pinged_at, polled_at, stay_away_until = (to_instant(text) for text in row)
-    at = now if pinged_at is None else max(now, pinged_at if pinged_at > now else pinged_at + PING_REST)
-    if at == pinged_at:
-        return None
-    database.execute("UPDATE feed SET pinged_at = ? WHERE id = ?", [to_text(at), feed_id])
-    poll_at = max(at, polled_at + PING_REST if polled_at else at, stay_away_until or at)
-    database.execute(
-        "UPDATE feed SET next_poll_at = ? WHERE id = ? AND next_poll_at > ? AND failures = 0 AND NOT is_taken",
-        [to_text(poll_at), feed_id, to_text(poll_at)],
-    )
-    return at
-
-
-PING_REST = timedelta(minutes=5)
 
 
 def named_by(database: Database, urls: Collection[str]) -> list[int]:
@@ -211,7 +188,8 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
 
 _RECORD = """
 UPDATE feed SET is_taken = 0, etag = :etag, last_modified = :last_modified, body_hash = :body_hash,
-    next_poll_at = :next_poll_at, last_poll_at = :last_poll_at, failing_since = :failing_since,
+    next_poll_at = CASE WHEN hint <> '' AND :failures = 0 THEN min(:next_poll_at, max(:last_poll_at, hinted_at))
+        ELSE :next_poll_at END, last_poll_at = :last_poll_at, failing_since = :failing_since,
     stay_away_until = :stay_away_until, asked_for = :asked_for, quiet = :quiet, address = :address,
     address_why = :address_why, host = CASE WHEN :host <> '' THEN :host ELSE host END, moved_to = :moved_to,
     moved_at = :moved_at, gone_at = :gone_at, retired_at = :retired_at, status = :status, failures = :failures,
@@ -378,6 +356,7 @@ def _state(row: dict[str, Any]) -> PollState:
         status=row["status"],
         failures=row["failures"],
         problem=row["problem"],
+        trusts_push=bool(row["trusts_push"]),
     )
 
 

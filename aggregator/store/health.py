@@ -40,12 +40,18 @@ def _feed(row: dict[str, Any]) -> FeedHealth:
         address=row["address"],
         advice=_advice(row),
         newest_post=to_instant(row["posted_at"]),
+        arrives=row["news_by"],
+        lag=row["news_lag"],
+        push=row["push"],
+        push_problem=row["ask_problem"] if row["push"] in ("", "asked") else "",
     )
 
 
 _HEALTH = """
 SELECT id, url, coalesce(nullif(name, ''), nullif(title, ''), url) AS name, problem, quarantine, last_poll_at,
-    next_poll_at, status, address, address_why, moved_to, posted_at,
+    next_poll_at, status, address, address_why, moved_to, posted_at, news_by, news_lag, ask_problem,
+    coalesce((SELECT CASE WHEN min(state) = 'active' AND trusted_at IS NOT NULL THEN 'trusted' ELSE min(state) END
+        FROM subscription WHERE feed_id = feed.id AND state IN ('active', 'asked')), '') AS push,
     (SELECT count(*) FROM entry WHERE feed_id = feed.id) AS entries,
     (SELECT other.url FROM feed AS other WHERE feed.address <> '' AND other.removed_at IS NULL AND other.id <> feed.id
         AND feed.address IN (other.url, other.address) LIMIT 1) AS twin,

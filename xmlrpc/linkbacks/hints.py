@@ -16,7 +16,9 @@ def take(database: Database, urls: Collection[str], now: datetime) -> bool:
     Many hints are one poll: each blog is asked at most every five minutes, whatever anybody sends.
     """
     feeds = store.feeds.named_by(database, urls)
+    of_cloud = {made.feed_id for url in urls if (made := store.subscriptions.of_cloud(database, url))}
     for feed_id in feeds:
-        if at := store.feeds.make_due_by_ping(database, feed_id, now):
+        store.arrivals.hint(database, feed_id, now, "push" if feed_id in of_cloud else "ping")
+        if at := store.arrivals.links_due(database, feed_id, now):
             store.mentions.recheck_member(database, feed_id, at)
     return bool(feeds)
