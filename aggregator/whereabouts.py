@@ -21,7 +21,8 @@ def after_answer(where: Whereabouts, url: str, permanently: str, now: datetime) 
 
     After a week of the same answer the feed is fetched there.
     """
-    where = replace(where, gone_at=None, retired_at=None)
+    if where.gone_at or where.retired_at:
+        where = replace(where, gone_at=None, retired_at=None)
     if not permanently or permanently == (where.address or url):
         return replace(where, moved_to="", moved_at=None) if where.moved_to else where
     if permanently != where.moved_to or where.moved_at is None:

@@ -61,6 +61,8 @@ def renewed(state: PollState, answer: Answer) -> PollState:
     is_new_body = answer.status != 304
     etag = answer.headers.get("etag", "" if is_new_body else state.etag)
     last_modified = answer.headers.get("last-modified", "" if is_new_body else state.last_modified)
+    if (etag, last_modified, answer.status) == (state.etag, state.last_modified, state.status):
+        return state  # as of most polls
     return replace(state, etag=etag, last_modified=last_modified, status=answer.status)
 
 
@@ -70,8 +72,8 @@ def well(feed: DueFeed, state: PollState, answer: Answer, bounds: Bounds, now: d
     asked = min(max(fresh_for(answer.headers, now), state.asked_for), LONGEST_FRESH)
     rest = bounds.at_most if state.trusts_push else bounds.fitting(state, now)
     every = bounds.interval(feed.url, feed.every or rest, asked)
-    after = after_success(replace(state, where=where), now, every)
-    return replace(after, next_poll_at=outside(state.quiet, after.next_poll_at, now + bounds.at_most))
+    next_poll_at = outside(state.quiet, now + every, now + bounds.at_most)
+    return after_success(state if where is state.where else replace(state, where=where), now, next_poll_at - now)
 
 
 def failed(feed: DueFeed, outcome: Outcome | None, problem: str, bounds: Bounds, now: datetime) -> PollState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -198,7 +198,8 @@ class Sweep:
         # A feed that failed for a while has its old problem no more; a remark on its text still holds.
         remark = feed.state.problem if not feed.state.failures else ""
         poll = history(self._clock(), answer, "unchanged", size_of(answer))
-        self._done.append(Polled(feed, self._well(feed, replace(state, problem=remark), answer), poll))
+        state = state if state.problem == remark else replace(state, problem=remark)
+        self._done.append(Polled(feed, self._well(feed, state, answer), poll))
         log.debug("unchanged", extra={"feed": feed.url})
 
     def _good(self, begun: _Reading, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
@@ -263,7 +264,8 @@ class Sweep:
         with store.transaction(self._database):
             for polled in done:
                 try:
-                    with self._database.atomic():
+                    # Entries are stored all or none; what else a poll leaves is overwritten by its failure.
+                    with self._database.atomic() if polled.reading else nullcontext():
                         stored[polled.feed.url] = record(self._database, polled, self._terms.keeping, self._clock())
                 except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
                     self._record_unstorable(polled, error)
@@ -275,8 +277,8 @@ class Sweep:
             counts["entries", "edited"] = sum(recorded.edited for recorded in stored.values())
             store.metrics.add(self._database, counts)
         self._taken.difference_update(polled.feed.id for polled in done)
+        self._count(new=int(counts["entries", "new"]), edited=int(counts["entries", "edited"]))
         for url, recorded in stored.items():
-            self._count(new=recorded.new, edited=recorded.edited)
             if recorded.told:
                 log.log(recorded.level, "%s", recorded.told, extra={"feed": url})
 

@@ -69,15 +69,19 @@ class Keeping:
 def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) -> Recorded:
     """Store one poll, whole; inside a transaction."""
     feed, reading = polled.feed, polled.reading
-    store.feeds.record_state(database, feed.id, polled.state, is_good=polled.state.failures == 0)
+    number = store.feeds.record_state(database, feed.id, polled.state, is_good=polled.state.failures == 0)
+    if not number:
+        return Recorded()  # the feed has left the store meanwhile
     recorded = Recorded()
     if reading is not None:
         strange = _strange(database, feed, reading)
         recorded = (
             Recorded(told=strange, level=logging.ERROR) if strange else _read(database, polled, reading, keeping, now)
         )
-    poll = replace(polled.poll, new_entries=recorded.new, edited_entries=recorded.edited)
-    store.polls.record(database, feed.id, poll, keeping.polls)
+    poll = polled.poll
+    if recorded.new or recorded.edited:
+        poll = replace(poll, new_entries=recorded.new, edited_entries=recorded.edited)
+    store.polls.record(database, feed.id, number, poll, keeping.polls)
     if polled.offers is not None:
         store.subscriptions.record_offers(database, feed.id, polled.offers, now)
     arrivals.record(database, polled, recorded.new, now)

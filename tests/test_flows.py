@@ -358,8 +358,12 @@ BAD: dict[str, tuple[Reply | None, str]] = {
     "inside": (Reply(status=302, headers={"Location": "http://10.0.0.1/"}), "10.0.0.1 is not a public address"),
     "loop": (Reply(status=302, headers={"Location": "/bad"}), "more than 5 redirects"),
     "hostile": (
-        Reply(b"<rss version='2.0'><channel><item><author>" + b"a." * 100_000 + b"</author></item></channel></rss>"),
-        "CPU time",
+        Reply(
+            b"<!DOCTYPE rss><rss version='2.0'><channel><item><author>"
+            + b"a." * 100_000
+            + b"</author></item></channel></rss>"
+        ),
+        "reading it takes",
     ),
 }
 SMALL = '[poll]\ntimeout = "2s"\nmax_bytes = "2MB"\n'

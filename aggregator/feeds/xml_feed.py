@@ -27,6 +27,7 @@ _PERIODS = {
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_ENCLOSURES = 10
 MOST_DELETED = 200
+LONGEST_NAME = 500
 
 _END = re.compile(r"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>\s*(?:<!--.{0,2000}?-->\s*)*$", re.IGNORECASE | re.DOTALL)
 _CDF = re.compile(r"(?:<!--.{0,2000}?-->|<![^>]{0,500}>|\s)*<channel[\s>]", re.IGNORECASE | re.DOTALL)
@@ -157,7 +158,8 @@ def _author(element: Any) -> str:
 
 def _name(text: str) -> str:
     """A name out of "jane@blog.example (Jane Doe)", "Jane Doe <jane@blog.example>" and the like."""
-    rest = _EMPTY_BRACKETS.sub(" ", _MAIL.sub(" ", text)).strip(" \t\r\n,;\"'")
+    text = text[:LONGEST_NAME]
+    rest = _EMPTY_BRACKETS.sub(" ", _MAIL.sub(" ", text) if "@" in text else text).strip(" \t\r\n,;\"'")
     return rest[1:-1].strip() if rest.startswith("(") and rest.endswith(")") else rest
 
 

@@ -7,7 +7,7 @@ request from its first name lookup to its last byte; bodies come back as they we
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import socket
 import time
 from collections import Counter, defaultdict, deque
@@ -42,6 +42,7 @@ MOST_REDIRECTS = 5
 _TICK = 0.1
 _ASK_EVERY = 0.5
 _MOST_KEPT_CONNECTIONS = 256
+_MOST_JUDGED = 4_096
 
 
 class Engine:
@@ -68,7 +69,9 @@ class Engine:
         self._at_once = at_once
         self._per_host = per_host
         self._idle: list[Any] = []
-        self._selector = selectors.DefaultSelector()
+        self._poller = select.epoll() if hasattr(select, "epoll") else _Poll()
+        self._watched: set[int] = set()
+        self._judged: dict[tuple[str, int], str] = {}
         self._alarm: float | None = None
         self._multi: Any = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -131,7 +134,7 @@ class Engine:
             handle.close()
         self._idle.clear()
         self._multi.close()
-        self._selector.close()
+        self._poller.close()
 
     # -- admission ---------------------------------------------------------------------------------
 
@@ -194,27 +197,36 @@ class Engine:
     def _opener(self, transfer: Transfer) -> Callable[..., Any]:
         def open_socket(_purpose: int, address: Any) -> Any:
             family, kind, protocol, name = address
-            if refusal := self._guard.refusal(str(name[0]), int(name[1])):
+            if refusal := self._refusal(str(name[0]), int(name[1])):
                 transfer.refusal = refusal
                 return pycurl.SOCKET_BAD
             return _Descriptor(family, kind, protocol)
 
         return open_socket
 
+    def _refusal(self, address: str, port: int) -> str:
+        """What the guard says of an address; it says the same of one address for ever."""
+        judged = self._judged.get((address, port))
+        if judged is None:
+            if len(self._judged) >= _MOST_JUDGED:
+                self._judged.clear()
+            judged = self._judged[address, port] = self._guard.refusal(address, port)
+        return judged
+
     # -- the loop ----------------------------------------------------------------------------------
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         if event == pycurl.POLL_REMOVE:
-            if descriptor in self._selector.get_map():
-                self._selector.unregister(descriptor)
+            if descriptor in self._watched:
+                self._watched.remove(descriptor)
+                self._poller.unregister(descriptor)
             return
-        wanted = (selectors.EVENT_READ if event & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if event & pycurl.POLL_OUT else 0
-        )
-        if descriptor in self._selector.get_map():
-            self._selector.modify(descriptor, wanted)
+        wanted = (select.POLLIN if event & pycurl.POLL_IN else 0) | (select.POLLOUT if event & pycurl.POLL_OUT else 0)
+        if descriptor in self._watched:
+            self._poller.modify(descriptor, wanted)
         else:
-            self._selector.register(descriptor, wanted)
+            self._watched.add(descriptor)
+            self._poller.register(descriptor, wanted)
 
     def _set_alarm(self, milliseconds: int) -> None:
         self._alarm = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
@@ -225,11 +237,8 @@ class Engine:
         while True:
             now = time.monotonic()
             pause = max(0.0, min(ends_at, self._alarm if self._alarm is not None else ends_at) - now)
-            for key, events in self._selector.select(pause):
-                action = (pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0) | (
-                    pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
-                )
-                self._multi.socket_action(key.fd, action)
+            for descriptor, events in self._poller.poll(pause):
+                self._multi.socket_action(descriptor, _action(events))
             if self._alarm is not None and time.monotonic() >= self._alarm:
                 self._alarm = None
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
@@ -321,6 +330,29 @@ class Engine:
         self._running.clear()
         self._per_host_running.clear()
         self._waiting.clear()
+
+
+def _action(events: int) -> int:
+    """What libcurl is told of a socket: an error or an end is for it to find out, by reading or by writing."""
+    if events & ~(select.POLLIN | select.POLLOUT):
+        return int(pycurl.CSELECT_IN | pycurl.CSELECT_OUT)
+    return int(
+        (pycurl.CSELECT_IN if events & select.POLLIN else 0) | (pycurl.CSELECT_OUT if events & select.POLLOUT else 0)
+    )
+
+
+class _Poll:
+    """`select.poll` as if it were `select.epoll`, which only Linux has."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self.register, self.modify, self.unregister = self._poll.register, self._poll.modify, self._poll.unregister
+
+    def poll(self, seconds: float) -> list[tuple[int, int]]:
+        return self._poll.poll(seconds * 1000)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class _Descriptor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 
@@ -50,6 +51,7 @@ class Guard:
         return ""
 
 
+@lru_cache(maxsize=10_000)
 def url_refusal(url: str) -> str:
     """Return why no request may go to `url`, as far as its text tells, or ""."""
     try:

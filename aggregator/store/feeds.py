@@ -151,14 +151,14 @@ def count_due(database: Database, now: datetime) -> int:
     )
 
 
-def record_state(database: Database, id: int, state: PollState, *, is_good: bool) -> None:
-    """Store what a poll left; inside a transaction."""
+def record_state(database: Database, id: int, state: PollState, *, is_good: bool) -> int:
+    """Store what a poll left; inside a transaction. Returns how many polls of the feed there were."""
     was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
     if was_failing and bool(was_failing[0]) != (state.failures > 0):
         stale.mark_river(database)
         stale.mark_sections(database, _LISTS)
     where = state.where
-    database.execute(
+    row = database.execute(
         _RECORD,
         {
             "id": id,
@@ -183,18 +183,19 @@ def record_state(database: Database, id: int, state: PollState, *, is_good: bool
             "problem": state.problem,
             "is_good": is_good,
         },
-    )
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 _RECORD = """
-UPDATE feed SET is_taken = 0, etag = :etag, last_modified = :last_modified, body_hash = :body_hash,
+UPDATE feed SET is_taken = 0, polls = polls + 1, etag = :etag, last_modified = :last_modified, body_hash = :body_hash,
     next_poll_at = CASE WHEN hint <> '' AND :failures = 0 THEN min(:next_poll_at, max(:last_poll_at, hinted_at))
         ELSE :next_poll_at END, last_poll_at = :last_poll_at, failing_since = :failing_since,
     stay_away_until = :stay_away_until, asked_for = :asked_for, quiet = :quiet, address = :address,
     address_why = :address_why, host = CASE WHEN :host <> '' THEN :host ELSE host END, moved_to = :moved_to,
     moved_at = :moved_at, gone_at = :gone_at, retired_at = :retired_at, status = :status, failures = :failures,
     problem = :problem, last_good_at = CASE WHEN :is_good THEN :last_poll_at ELSE last_good_at END
-WHERE id = :id
+WHERE id = :id RETURNING polls
 """
 
 

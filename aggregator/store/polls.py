@@ -8,16 +8,13 @@ from aggregator.model import Poll
 from aggregator.store.connection import an_instant, to_text
 
 
-def record(database: Database, feed_id: int, poll: Poll, keep: int) -> None:
-    """Store a poll in place of the oldest one that is kept; inside a transaction."""
-    number = database.execute("UPDATE feed SET polls = polls + 1 WHERE id = ? RETURNING polls", [feed_id]).fetchone()
-    if number is None:
-        return
+def record(database: Database, feed_id: int, number: int, poll: Poll, keep: int) -> None:
+    """Store a feed's poll of that number in place of the oldest one that is kept; inside a transaction."""
     database.execute(
         "INSERT OR REPLACE INTO poll VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             feed_id,
-            number[0] % keep,
+            number % keep,
             to_text(poll.at),
             poll.status,
             poll.bytes,
