@@ -1,37 +1,43 @@
 """Figures of the intake of pings: `python -m bench.pings [SECONDS]`. Durable, one row for each ping; wrk asks.
 
-Three servers take the same `pingback.ping` calls over 64 connections, each from another blog: the standard library's
+Four servers take the same `pingback.ping` calls over 64 connections, each from another blog: the standard library's
 XML-RPC server with SQLite (synchronous=FULL) and one commit for each ping, the same with a thread for each request,
-and `planet serve`. They take turns, each time with an empty store, and are compared turn by turn; the median counts:
-other load on the machine falls on all of them. At last the whole planet takes pings while 1,000 verifications wait for
-a silent host.
+the same behind waitress and Flask, and `planet serve`. They take turns, each time with an empty store, and are compared
+turn by turn; the median counts: other load on the machine falls on all of them. At last the whole planet takes pings
+while 1,000 verifications wait for a silent host.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from statistics import median
-from xmlrpc.client import ServerProxy, dumps
+from typing import NamedTuple
+from xmlrpc.client import ServerProxy, dumps, loads
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
+
+from bench.machine import free_port, planet, program, running
+from bench.report import Figure, Report
 
 CONNECTIONS = 64
 WAITING = 1_000
 SOURCE = "http://blogNUMBER.example/2026/11/an-answer/"
 TURNS = 5
+PEERS = {
+    "single": "standard library",
+    "threaded": "standard library, threads",
+    "flask": "waitress+Flask",
+}
 TARGET = "http://127.0.0.1:{port}/1"
 # Every source is another one; the answers are counted by what they are.
 SCRIPT = """
@@ -49,39 +55,46 @@ end
 """
 
 
-def main() -> None:
-    seconds = max(1, round(int(sys.argv[1] if len(sys.argv) > 1 else 10) / TURNS))
-    wrk = shutil.which("wrk")
-    if not wrk:
-        sys.exit("bench: wrk is needed (apt-get install wrk)")
-    print(f"{CONNECTIONS} connections, {TURNS} turns of {seconds} s; {os.cpu_count()} cores,", end=" ")
-    print(f"Python {sys.version.split()[0]}\n{'':34}{'pings/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'stored':>9}")
+class _Taken(NamedTuple):
+    """What one server did: pings per second, and milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+def measure(report: Report, seconds: int = 10) -> None:
+    """Let all take pings, in turns, and add what came out to the report."""
+    wrk, each = program("wrk"), max(1, round(seconds / TURNS))
+    report.note(f"{CONNECTIONS} connections, {TURNS} turns of {each} s")
+    print(f"{'':34}{'pings/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'stored':>9}")
     with _blog() as port:
-        single, threaded, planet = [], [], []
+        taken: dict[str, list[_Taken]] = {name: [] for name in (*PEERS, "planet")}
         for _ in range(TURNS):
-            single.append(_measure_peer(wrk, "single", port, seconds))
-            threaded.append(_measure_peer(wrk, "threaded", port, seconds))
-            planet.append(_measure_planet(wrk, "serve", port, seconds))
-        print(f"planet: {_times(planet, single)} the standard library,")
-        print(f"        {_times(planet, threaded)} its threads")
-        _measure_planet(wrk, "run", port, seconds)
+            for name in PEERS:
+                taken[name].append(_measure_peer(wrk, name, port, each))
+            taken["planet"].append(_measure_planet(wrk, "serve", port, each))
+        for name, must, aim in (("single", 8, 12), ("threaded", 8, None), ("flask", 8, None)):
+            report.add(Figure(f"durable pings: {PEERS[name]}", _times(taken["planet"], taken[name]), must, aim))
+        report.add(Figure("durable pings, p99 ms", median(one.p99 for one in taken["planet"]), 100, less=True))
+        waiting = _measure_planet(wrk, "run", port, each)
+        report.add(Figure(f"... while {WAITING:,} verifications wait, p99 ms", waiting.p99, 100, less=True))
 
 
-def _times(ours: list[float], theirs: list[float]) -> str:
-    by_turns = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    return f"{median(by_turns):.1f} times ({', '.join(f'{ratio:.1f}' for ratio in by_turns)})"
+def _times(ours: list[_Taken], theirs: list[_Taken]) -> float:
+    return median(mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True))
 
 
-def _measure_peer(wrk: str, kind: str, port: int, seconds: int) -> float:
+def _measure_peer(wrk: str, kind: str, port: int, seconds: int) -> _Taken:
     with tempfile.TemporaryDirectory(prefix="planet-bench-") as name, _peer(Path(name), kind) as url:
-        return _measure(f"standard library, {kind}", wrk, url, port, seconds, Path(name) / f"{kind}.db")
+        return _measure(PEERS[kind], wrk, url, port, seconds, Path(name) / f"{kind}.db")
 
 
-def _measure_planet(wrk: str, command: str, port: int, seconds: int) -> float:
+def _measure_planet(wrk: str, command: str, port: int, seconds: int) -> _Taken:
     """The web half alone; or the whole planet, after pings whose verification nobody answers."""
     with tempfile.TemporaryDirectory(prefix="planet-bench-") as name:
         config = _configure(Path(name), port)
-        subprocess.run([*_planet("poll", config), "--json"], check=True, capture_output=True)
+        subprocess.run([*planet("poll", config), "--json"], check=True, capture_output=True)
         with _silence() as silent, _running(command, config) as url:
             for number in range(WAITING if command == "run" else 0):
                 ping = ServerProxy(f"{url}xmlrpc").pingback.ping
@@ -90,7 +103,7 @@ def _measure_planet(wrk: str, command: str, port: int, seconds: int) -> float:
             return _measure(name_of[command], wrk, url, port, seconds, Path(name) / "data/planet.db")
 
 
-def _measure(name: str, wrk: str, url: str, port: int, seconds: int, database: Path) -> float:
+def _measure(name: str, wrk: str, url: str, port: int, seconds: int, database: Path) -> _Taken:
     script = database.parent / "ping.lua"
     call = dumps((SOURCE, TARGET.format(port=port)), "pingback.ping")
     script.write_text(SCRIPT.replace("CALL", call))
@@ -101,9 +114,9 @@ def _measure(name: str, wrk: str, url: str, port: int, seconds: int, database: P
     asked, took = re.search(r"(\d+) requests in ([\d.]+)s", told).groups()  # type: ignore[union-attr]
     if stored < int(asked):
         sys.exit(f"bench: {name}: {asked} pings were answered, and {stored} are stored\n{told}")
-    rate = int(asked) / float(took)
-    print(f"{name:34}{rate:>9.0f}{_latency(told, '50%'):>9.1f}{_latency(told, '99%'):>9.1f}{stored:>9}", flush=True)
-    return rate
+    one = _Taken(int(asked) / float(took), _latency(told, "50%"), _latency(told, "99%"))
+    print(f"{name:34}{one.rate:>9.0f}{one.p50:>9.1f}{one.p99:>9.1f}{stored:>9}", flush=True)
+    return one
 
 
 def _latency(told: str, share: str) -> float:
@@ -142,6 +155,9 @@ def peer(kind: str, database: str, port: str) -> None:
                 opened.commit()
         return "Thank you."
 
+    if kind == "flask":
+        _serve_flask(ping, int(port))
+        return
     server_class = {"single": SimpleXMLRPCServer, "threaded": _Threaded}[kind]
     server_class.request_queue_size = 256
     with server_class(("127.0.0.1", int(port)), _Quiet, logRequests=False) as server:
@@ -149,28 +165,38 @@ def peer(kind: str, database: str, port: str) -> None:
         server.serve_forever()
 
 
+def _serve_flask(ping: Callable[[str, str], str], port: int) -> None:
+    import waitress
+    from flask import Flask, Response, request
+
+    flask = Flask("bench")
+
+    @flask.post("/xmlrpc")
+    def call() -> Response:
+        arguments, _ = loads(request.get_data())
+        return Response(dumps((ping(*map(str, arguments)),), methodresponse=True), content_type="text/xml")
+
+    waitress.serve(flask, host="127.0.0.1", port=port, threads=8, _quiet=True)
+
+
 @contextmanager
 def _peer(folder: Path, kind: str) -> Iterator[str]:
-    database, port = folder / f"{kind}.db", _free_port()
+    database, port = folder / f"{kind}.db", free_port()
     with closing(sqlite3.connect(database)) as made:
         made.execute("PRAGMA journal_mode = WAL")
         made.execute("CREATE TABLE linkback (source TEXT, target TEXT, UNIQUE (source, target))")
     # A connection of the standard library's sqlite3 is synchronous=FULL from the start.
-    with _process([sys.executable, "-m", "bench.pings", "peer", kind, str(database), str(port)], port):
+    with running([sys.executable, "-m", "bench.pings", "peer", kind, str(database), str(port)], port):
         yield f"http://127.0.0.1:{port}/"
 
 
 # -- the planet --------------------------------------------------------------------------------------
 
 
-def _planet(command: str, config: Path) -> list[str]:
-    return [sys.executable, "-m", "aggregator", command, "--config", str(config)]
-
-
 @contextmanager
 def _running(command: str, config: Path) -> Iterator[str]:
-    port = _free_port()
-    with _process([*_planet(command, config), "--port", str(port)], port):
+    port = free_port()
+    with running(planet(command, config, "--port", str(port)), port):
         yield f"http://127.0.0.1:{port}/"
 
 
@@ -219,33 +245,10 @@ def _silence() -> Iterator[int]:
         yield int(listening.getsockname()[1])
 
 
-@contextmanager
-def _process(command: list[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    sys.exit("bench: a server doesn't answer")
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["peer"]:
         peer(*sys.argv[2:])
     else:
-        main()
+        told = Report("pings")
+        measure(told, int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+        told.finish()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
@@ -278,13 +279,14 @@ def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:
     squeezed = bool(page.compressed) and _takes_gzip(", ".join(request.all_of(b"accept-encoding")))
     known = ", ".join(request.all_of(b"if-none-match"))
     if known and page.is_known_to(known):
-        exchange.answer(304, page.unchanged_compressed_headers if squeezed else page.unchanged_headers)
+        exchange.answer_again(page.unchanged_compressed_head if squeezed else page.unchanged_head)
     elif squeezed:
-        exchange.answer(200, page.compressed_headers, page.compressed)
+        exchange.answer_again(page.compressed_head, page.compressed)
     else:
-        exchange.answer(200, page.headers, page.body)
+        exchange.answer_again(page.head, page.body)
 
 
+@lru_cache(256)
 def _takes_gzip(accept_encoding: str) -> bool:
     offered = accept_encoding.lower()
     if "gzip" not in offered:

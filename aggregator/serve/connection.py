@@ -30,7 +30,7 @@ class Home(Protocol):
     """Where connections come in."""
 
     app: App
-    date: str
+    date: bytes
     longest_body: int
     large: LargeBodies | None
     patience: float  # so long may a client take for a head, and for a body
@@ -201,13 +201,13 @@ class Connection(asyncio.Protocol):
         if status == 100:
             self.write(f"{STATUS_LINES[100]}\r\n".encode())
             return
-        self.write(f"{STATUS_LINES[status]}content-length: 0\r\nconnection: close\r\n{self.date}\r\n".encode())
+        self.write(f"{STATUS_LINES[status]}content-length: 0\r\nconnection: close\r\n".encode() + self.date + b"\r\n")
         self._hang_up()
 
     # -- the way back --------------------------------------------------------------------------------
 
     @property
-    def date(self) -> str:
+    def date(self) -> bytes:
         """The header that tells the time."""
         return self._home.date
 

@@ -36,13 +36,24 @@ class Request(NamedTuple):  # made in a third of the time that a frozen dataclas
         return [value.decode("latin-1") for known, value in self.headers if known == name]
 
 
+def head_of(status: int, headers: Headers) -> bytes:
+    """Return the beginning of an answer, as far as it is the same for everybody.
+
+    Raises: ValueError for a header with a line end in it.
+    """
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+        raise ValueError("a header with a line end in it")
+    return f"{STATUS_LINES[status]}{lines}".encode("latin-1", "replace")
+
+
 class Line(Protocol):
     """The way back to whoever has asked."""
 
     gone: asyncio.Event
 
     @property
-    def date(self) -> str:
+    def date(self) -> bytes:
         """The header that tells the time."""
 
     def write(self, data: bytes) -> None:
@@ -71,16 +82,25 @@ class Exchange:
     def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """Send an answer in one piece."""
         has_body = status not in _WITHOUT_BODY
-        size = f"content-length: {len(body)}\r\n" if has_body and not _is_measured(headers) else ""
-        head = self._head(status, headers, size)
+        size = b"content-length: %d\r\n" % len(body) if has_body and not _is_measured(headers) else b""
+        head = self._completed(head_of(status, headers) + size)
         self._line.write(head + body if has_body and self._request.method != "HEAD" else head)
+        self.end()
+
+    def answer_again(self, head: bytes, body: bytes = b"") -> None:
+        """Send an answer whose beginning was made by `head_of`, once for all who ask for it."""
+        self._line.write(self._completed(head))
+        if body and self._request.method != "HEAD":
+            self._line.write(body)  # by itself: to join them would copy a page for each reader
         self.end()
 
     def begin(self, status: int, headers: Headers) -> None:
         """Begin an answer of unknown length."""
         self._is_chunked = self._request.version == "1.1" and not _is_measured(headers)
         self.is_last = self.is_last or not self._is_chunked
-        self._line.write(self._head(status, headers, "transfer-encoding: chunked\r\n" * self._is_chunked))
+        self._line.write(
+            self._completed(head_of(status, headers) + b"transfer-encoding: chunked\r\n" * self._is_chunked)
+        )
 
     async def send(self, piece: bytes) -> None:
         """Send a piece of an answer that was begun, at the pace at which its client reads."""
@@ -99,16 +119,13 @@ class Exchange:
         """Wait until the client is gone."""
         await self._line.gone.wait()
 
-    def _head(self, status: int, headers: Headers, more: str) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-            raise ValueError("a header with a line end in it")
+    def _completed(self, head: bytes) -> bytes:
         self.is_begun = True
         if self.is_last:
-            more += "connection: close\r\n"
-        elif self._request.version == "1.0":
-            more += "connection: keep-alive\r\n"
-        return f"{STATUS_LINES[status]}{lines}{more}{self._line.date}\r\n".encode("latin-1", "replace")
+            return b"%bconnection: close\r\n%b\r\n" % (head, self._line.date)
+        if self._request.version == "1.0":
+            return b"%bconnection: keep-alive\r\n%b\r\n" % (head, self._line.date)
+        return b"%b%b\r\n" % (head, self._line.date)
 
 
 def _is_measured(headers: Headers) -> bool:

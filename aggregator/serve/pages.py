@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.serve.exchange import Headers
+from aggregator.serve.exchange import Headers, head_of
 from aggregator.site import folder
 
 MOST_BYTES = 64_000_000
@@ -50,18 +50,21 @@ SAFETY: Headers = [
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One published file, ready to be sent."""
+    """One published file, ready to be sent: with the beginnings of its answers, whole and unchanged, packed or not."""
 
     body: bytes
     compressed: bytes
     etag: str
     headers: Headers
-    compressed_headers: Headers
-    unchanged_headers: Headers
-    unchanged_compressed_headers: Headers
+    head: bytes
+    compressed_head: bytes
+    unchanged_head: bytes
+    unchanged_compressed_head: bytes
 
     def is_known_to(self, if_none_match: str) -> bool:
         """Tell whether a client that sends this If-None-Match has the page already (RFC 9110, 13.1.2)."""
+        if if_none_match in (self.etag, _compressed_tag(self.etag)):
+            return True
         known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
         return "*" in known or self.etag in known or _compressed_tag(self.etag) in known
 
@@ -76,19 +79,18 @@ def page_of(name: str, body: bytes, *, extra: Headers = (), is_frozen: bool = Fa
     always: Headers = [("cache-control", caching), ("vary", "accept-encoding"), *SAFETY, *extra]
     kind = "application/feed+json" if name.endswith("feed.json") else _TYPES.get(Path(name).suffix, _UNKNOWN)
     described: Headers = [("content-type", kind), *always]
+    headers: Headers = [*described, ("etag", etag), ("content-length", str(len(body)))]
+    tag, size = _compressed_tag(etag), str(len(compressed))
+    packed: Headers = [*described, ("content-encoding", "gzip"), ("etag", tag), ("content-length", size)]
     return Page(
         body=body,
         compressed=compressed,
         etag=etag,
-        headers=[*described, ("etag", etag), ("content-length", str(len(body)))],
-        compressed_headers=[
-            *described,
-            ("content-encoding", "gzip"),
-            ("etag", _compressed_tag(etag)),
-            ("content-length", str(len(compressed))),
-        ],
-        unchanged_headers=[("etag", etag), *always],
-        unchanged_compressed_headers=[("etag", _compressed_tag(etag)), *always],
+        headers=headers,
+        head=head_of(200, headers),
+        compressed_head=head_of(200, packed),
+        unchanged_head=head_of(304, [("etag", etag), *always]),
+        unchanged_compressed_head=head_of(304, [("etag", tag), *always]),
     )
 
 

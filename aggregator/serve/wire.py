@@ -56,7 +56,7 @@ class Server:
         self.stall_seconds = stall_seconds
         self.connections: set[Connection] = set()
         self.waiting: dict[Connection, None] = {}
-        self.date = ""
+        self.date = b""
         self._clock = clock
         self._is_exempt = is_exempt
         self._most_of_a_client = most_of_a_client
@@ -114,7 +114,7 @@ class Server:
     def _tick(self) -> None:
         """Once a second: what time it is, and whose has run out."""
         loop = asyncio.get_running_loop()
-        self.date = f"date: {format_datetime(self._clock(), usegmt=True)}\r\n"
+        self.date = f"date: {format_datetime(self._clock(), usegmt=True)}\r\n".encode()
         now = loop.time()
         for connection in list(self.connections):
             connection.look(now)

@@ -1,0 +1,165 @@
+"""How cost grows: `python -m bench.scale [FEEDS...]`. Sweeps of a thousand to a million feeds, without a network.
+
+The network is a function: of a sweep's feeds 90 % answer 304, 5 % have a new entry, 3 % fail, 2 % time out. All else is
+real: the query of what is due, the children that read, the store, the pages of what is new. Feeds begin as if they had
+been polled before; the first sweep brings what fills the store, the second is the one that is measured.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from aggregator import config, store
+from aggregator.model import Subscription
+from aggregator.outbound import Answer, Landed, NoAnswer, Outcome, Request
+from bench.machine import cpu_of, memory
+from bench.report import Report
+from jobs import equipment
+from jobs.children import Children
+from jobs.link import Linking
+from jobs.poll import Sweep
+
+SIZES = (1_000, 10_000, 100_000)
+AT_ONCE = 128
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+_WORDS = "The interface went down at night and nobody on the ward could read the orders until the morning. " * 12
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What one size costs; times in seconds, memory and files in MB, CPU in microseconds for each feed."""
+
+    feeds: int
+    subscribed: float
+    swept: float
+    cpu: float
+    published: float
+    posts: int
+    memory: float
+    database: float
+
+
+class Network:
+    """Sweeps as an engine does, and answers at once. `cycle` is which sweep it is."""
+
+    def __init__(self, cycle: int) -> None:
+        self.cycle = cycle
+
+    def sweep(self, more: Callable[[int], Sequence[Request]]) -> Generator[list[Landed], None, None]:
+        """Answer whatever `more(room)` gives, until it gives nothing."""
+        while requests := more(AT_ONCE):
+            yield [(request, self._answer(request.url)) for request in requests]
+
+    def crowded_hosts(self) -> set[str]:
+        """No host is busy."""
+        return set()
+
+    def bytes_under_way(self) -> int:
+        """Nothing is under way."""
+        return 0
+
+    def _answer(self, url: str) -> Outcome:
+        number = int(url.rpartition("/")[2])
+        lot = (number * 7_919 + self.cycle * 31) % 100  # spread over all feeds, and others in each cycle
+        if lot < 90:
+            return Answer(url, 304, {"etag": '"1"'}, b"", seconds=0.1)
+        if lot < 95:
+            return Answer(url, 200, {"etag": f'"{self.cycle}"'}, _feed(number, self.cycle), seconds=0.3)
+        return Answer(url, 503, {}, b"", seconds=0.2) if lot < 98 else NoAnswer("slow", "no complete answer", 20.0)
+
+
+def _feed(number: int, cycle: int) -> bytes:
+    home, first = f"https://b{number}.example/", max(0, cycle - 9)
+    items = "".join(
+        f"<item><title>Post {n}</title><link>{home}{n}</link><guid>{home}{n}</guid>"
+        f"<pubDate>Wed, {25 - cycle + n:02} Nov 2026 10:00:00 GMT</pubDate>"
+        f"<description>{number} {n} {_WORDS}</description></item>"
+        for n in range(first, cycle + 1)
+    )
+    return (
+        f"<rss version='2.0'><channel><title>Blog {number}</title><link>{home}</link>{items}</channel></rss>".encode()
+    )
+
+
+def grow(feeds: int) -> Grown:
+    """Measure one size."""
+    logging.disable()  # one feed in twenty fails, and says so
+    with tempfile.TemporaryDirectory(prefix="planet-bench-") as name:
+        (Path(name) / "feeds.toml").write_text(
+            '[planet]\ntitle = "Bench"\nurl = "https://bench.example/"\n[[feeds]]\nurl = "https://b0.example/0"\n'
+        )
+        planet = config.load(Path(name) / "feeds.toml")
+        database = store.open_store(planet.data)
+        began = time.monotonic()
+        store.feeds.subscribe(database, [Subscription(f"https://b{n}.example/{n}") for n in range(feeds)], NOW)
+        subscribed = time.monotonic() - began
+        with store.transaction(database):
+            database.execute("UPDATE feed SET etag = '\"1\"', last_poll_at = next_poll_at, title = url")
+        children = Children(planet.workers.processes)
+        publisher = equipment.publisher_for(database, planet, lambda: NOW)
+        _sweep(database, planet, children, 1)
+        publisher.publish()
+        before, began, known = cpu_of(os.getpid()), time.monotonic(), _entries(database)
+        _sweep(database, planet, children, 2)
+        swept, cpu, peak = time.monotonic() - began, cpu_of(os.getpid()) - before, memory(os.getpid())
+        began = time.monotonic()
+        publisher.publish()
+        published = time.monotonic() - began
+        children.close()
+        posts = _entries(database) - known
+        database.close()
+        size = sum(path.stat().st_size for path in planet.data.glob("planet.db*")) / 1e6
+        return Grown(feeds, subscribed, swept, cpu / feeds * 1e6, published, posts, peak, size)
+
+
+def _sweep(database: Database, planet: config.Planet, children: Children, cycle: int) -> None:
+    now = NOW + timedelta(days=cycle)
+    store.feeds.make_due(database, now)
+    network = Network(cycle)
+    summary = Sweep(database, network, children, equipment.terms_for(planet), lambda: now).run()  # type: ignore[arg-type]
+    Linking(database, children, equipment.policy_for(planet), lambda: now).run()
+    assert summary.feeds == summary.fetched + summary.unchanged + summary.failed
+
+
+def _entries(database: Database) -> int:
+    return int(database.execute("SELECT count(*) FROM entry").fetchone()[0])
+
+
+def measure(report: Report, sizes: Sequence[int] = SIZES) -> list[Grown]:
+    """Measure all sizes, each in a process of its own, and add a table to the report."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    found = []
+    for size in sizes:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
+            found.append(one.submit(grow, size).result())
+    columns = ["feeds/s", "CPU µs/feed", "feeds an hour", "new posts", "publish s", "PSS MB", "database MB"]
+    rows = [
+        (
+            f"{of.feeds:,} feeds",
+            [
+                f"{of.feeds / of.swept:,.0f}", f"{of.cpu:.0f}", f"{3600 * of.feeds / of.swept:,.0f}", f"{of.posts:,}",
+                f"{of.published:.1f}", f"{of.memory:.0f}", f"{of.database:,.0f}",
+            ],
+        )
+        for of in found
+    ]  # fmt: skip
+    report.table("Sweeps without a network", columns, rows)
+    return found
+
+
+if __name__ == "__main__":
+    told = Report("scale")
+    measure(told, [int(size.replace("_", "")) for size in sys.argv[1:]] or SIZES)
+    told.finish()
