@@ -13,13 +13,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from aggregator import store
+from aggregator import config, store
 from bench import site
+from bench.farm import configured
 from bench.machine import cpu_of, free_port, planet, program, running
 from bench.report import Figure, Report
 from jobs import equipment
@@ -56,13 +56,14 @@ def measure(report: Report, turns: int = TURNS) -> None:
 
 def _published(folder: Path) -> Path:
     """A planet whose front page is of about 150 KB."""
-    here = site._planet(folder)
+    urls = [f"https://b{number}.example/feed" for number in range(60)]
+    here = config.load(configured(folder, urls, "[page]\nentries = 90\nper_feed_per_day = 90\n"))
     database = store.open_store(here.data)
     equipment.subscribe(database, here, site.NOW)
     feeds = [blog.id for blog in store.feeds.blogs(database)]
-    for number in range(60):
+    for number in range(90):
         entry = site._entry(str(number), site.NOW - timedelta(hours=number))
-        site._store(database, feeds[number], [replace(entry, html=entry.html * 3)])
+        site._store(database, feeds[number % 60], [entry])
     equipment.publisher_for(database, here, lambda: site.NOW).publish()
     database.close()
     return here.public / "index.html"
