@@ -57,11 +57,11 @@ def measure(report: Report, turns: int = TURNS) -> None:
 def _published(folder: Path) -> Path:
     """A planet whose front page is of about 150 KB."""
     urls = [f"https://b{number}.example/feed" for number in range(60)]
-    here = config.load(configured(folder, urls, "[page]\nentries = 90\nper_feed_per_day = 90\n"))
+    here = config.load(configured(folder, urls, "[page]\nentries = 120\nper_feed_per_day = 90\n"))
     database = store.open_store(here.data)
     equipment.subscribe(database, here, site.NOW)
     feeds = [blog.id for blog in store.feeds.blogs(database)]
-    for number in range(90):
+    for number in range(120):
         entry = site._entry(str(number), site.NOW - timedelta(hours=number))
         site._store(database, feeds[number % 60], [entry])
     equipment.publisher_for(database, here, lambda: site.NOW).publish()
