@@ -17,6 +17,10 @@ demo:
 bench what="poll" *args:
     uv run python -m bench.{{what}} {{args}}
 
+# have a fuzzer (atheris) look for bytes that break a reader: `just fuzz feeds [MINUTES] [FOLDERS]`, or all of them in turn
+fuzz what="all" minutes="5" *folders:
+    for target in {{ if what == "all" { "xmlrpc trackback feeds evidence urls" } else { what } }}; do uv run --group fuzz python -W ignore -m fuzz $target {{minutes}} {{folders}} || exit 1; done
+
 format:
     uv run ruff check --fix .
     uv run ruff format .
