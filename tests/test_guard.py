@@ -43,7 +43,7 @@ def swept(guard: Guard, url: str, seconds: float = 5.0, max_bytes: int = 1_000_0
     """As feeds are fetched: many at once."""
     waiting = [Request(url, key=number, seconds=seconds, max_bytes=max_bytes) for number in range(2)]
     with Engine(guard, "planet-test") as engine:
-        landed = [each for each in engine.sweep(lambda room: [waiting.pop() for _ in waiting[:room]])]
+        landed = list(engine.sweep(lambda room: [waiting.pop() for _ in waiting[:room]]))
     first, second = (outcome for part in landed for _, outcome in part)
     assert type(first) is type(second)
     return first
