@@ -81,6 +81,8 @@ def _judged(claim: Claim, source: Address | None, token: str, rules: Rules, regi
         return Refusal.SOURCE_DENIED
     if source.key in post.addresses:
         return Refusal.SAME
+    if register.is_buried(source):
+        return Refusal.SOURCE_DENIED
     member = register.member(source)
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
