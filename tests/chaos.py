@@ -87,7 +87,7 @@ class Outcome:
         )
 
 
-def chaos(folder: Path, kills: int, seed: int, pause: float = 0.4, longest_life: float = 1.6) -> Outcome:
+def chaos(folder: Path, kills: int, seed: int, pause: float = 1.0, longest_life: float = 1.6) -> Outcome:
     """Kill so often; return what is left. Deterministic in whom it kills, not in when."""
     port, chance = free_port(), random.Random(seed)
     with crowd(f"http://127.0.0.1:{port}/", seed) as people:
@@ -112,7 +112,7 @@ def chaos(folder: Path, kills: int, seed: int, pause: float = 0.4, longest_life:
             torn += half_files(folder / "data" / "public")
         eventually(lambda: answers(people.url), 60)
         people.stop()
-        eventually(lambda: _is_settled(folder / "data/planet.db"), 300)
+        _settle(folder / "data/planet.db")
         copy = _copied(config, folder)
         halves.end()
         return _outcome(folder, copy, people, counted, torn, halves)
@@ -153,10 +153,23 @@ def answers(url: str) -> bool:
     return False
 
 
-def _is_settled(path: Path) -> bool:
+def _settle(path: Path) -> None:
+    """Wait until nothing waits, as long as it becomes less."""
+    left = _waiting(path)
+    while left:
+        try:
+            eventually(
+                lambda before=left: _waiting(path) < before, 200
+            )  # a verification that was killed waits two minutes
+        except AssertionError as error:
+            raise AssertionError(f"{left} pings and pages wait for ever") from error
+        left = _waiting(path)
+
+
+def _waiting(path: Path) -> int:
     with closing(sqlite3.connect(path, timeout=10)) as database:
         waiting = "SELECT (SELECT count(*) FROM linkback WHERE status = 'pending') + (SELECT count(*) FROM stale)"
-        return bool(database.execute(waiting).fetchone()[0] == 0)
+        return int(database.execute(waiting).fetchone()[0])
 
 
 def _copied(config: Path, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, Thought
 from aggregator.standing import Standing
 from aggregator.store import conversations, gone, stale
-from aggregator.store.connection import to_instant, to_text, transaction
+from aggregator.store.connection import an_instant, to_instant, to_text, transaction
 from aggregator.urls import Address, canonical, host_of, web_url
 
 
@@ -24,6 +24,7 @@ class Known:
     id: int
     token: str
     status: Status
+    asked_at: datetime
 
 
 class Arrival(NamedTuple):  # a flood makes many of them
@@ -44,11 +45,11 @@ class Arrival(NamedTuple):  # a flood makes many of them
 def known(database: Database, pairs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Known]:
     """Return which of the linkbacks, each a source as compared and a post, are stored."""
     rows = database.execute(_KNOWN, [json.dumps(pairs)]).fetchall()
-    return {(row[0], row[1]): Known(row[2], row[3], Status(row[4])) for row in rows}
+    return {(row[0], row[1]): Known(row[2], row[3], Status(row[4]), an_instant(row[5])) for row in rows}
 
 
 _KNOWN = """
-SELECT source_key, entry_id, linkback.id, token, status FROM json_each(?) AS pair CROSS JOIN linkback
+SELECT source_key, entry_id, linkback.id, token, status, asked_at FROM json_each(?) AS pair CROSS JOIN linkback
     ON source_key = json_extract(pair.value, '$[0]') AND entry_id = json_extract(pair.value, '$[1]')
 """
 
@@ -102,6 +103,11 @@ def renew(database: Database, id: int, claim: Claim) -> None:
         " failing_since = NULL, problem = '', target = ?, vouch = ?, client = ? WHERE id = ?",
         [Status.PENDING, asked_at, asked_at, claim.target, claim.vouch, claim.client, id],
     )
+
+
+def ask_again(database: Database, id: int, now: datetime) -> None:
+    """Note when the sender of a linkback that is being verified last said so; inside a transaction."""
+    database.execute("UPDATE linkback SET asked_at = max(asked_at, ?) WHERE id = ?", [to_text(now), id])
 
 
 def announce(database: Database, id: int, claim: Claim) -> None:
