@@ -2,6 +2,7 @@
 
 from aggregator.store import (
     activity,
+    ahead,
     backup,
     blocks,
     chapters,
@@ -33,6 +34,7 @@ from aggregator.store.connection import FILE_NAME, data_version, named_errors, o
 __all__ = [
     "FILE_NAME",
     "activity",
+    "ahead",
     "backup",
     "blocks",
     "chapters",
