@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from jobs.poll import Sweep
 from jobs.recheck import recheck
 from jobs.verify import Verification
 from tests.farm import Farm, Reply, farm
+from tests.isolated import isolated
 from tests.world import World, feed_at
 
 ROOT = Path(__file__).parents[1]
@@ -247,14 +247,9 @@ RESOLVER = ROOT / "tests" / "resolver.py"
 
 def asked_of_a_resolver(kind: str) -> dict[str, object]:
     """Run tests/resolver.py in a network of its own, where it is the resolver."""
-    if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("mount"):
-        pytest.skip("a network of one's own takes Linux, unshare and mount")
-    isolated = ["unshare", "--mount", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    if subprocess.run([*isolated, "true"], capture_output=True, timeout=20).returncode:
-        pytest.skip("this machine lets nobody have a network of their own")
     paths = os.pathsep.join([str(ROOT), str(ROOT / "xmlrpc")])
     done = subprocess.run(
-        [*isolated, sys.executable, str(RESOLVER), kind],
+        [*isolated("mount", "net"), sys.executable, str(RESOLVER), kind],
         env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=90,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
