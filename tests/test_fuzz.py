@@ -15,6 +15,9 @@ FOUND = [
     ("urls", "http://０x7f.1/".encode()),
     # Escaped, an address was longer than an address may be.
     ("urls", f"http://a.example/{'ü' * 1_000}".encode()),
+    # A server's fault whose code is no number.
+    ("xmlrpc", b"<methodResponse><fault><value><struct><member><name>faultCode</name><value>x</value></member><member>"
+               b"<name>faultString</name><value>no</value></member></struct></value></fault></methodResponse>"),
     # A feed with an element that is called as feedparser calls its own lists.
     *(
         ("feeds", f"<rss version='2.0'><channel><title>T</title><{name}>x</{name}><item><{name}>y</{name}></item></channel></rss>".encode())
