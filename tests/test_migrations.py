@@ -85,7 +85,9 @@ def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     store.open_store(folder).close()
     with closing(sqlite3.connect(folder / store.FILE_NAME)) as database:
-        database.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('planet', 'm999_tomorrow', '2030')")
+        database.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('planet', 'm999_tomorrow', '2030')"
+        )
         database.commit()
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = (folder / store.FILE_NAME).read_bytes()
