@@ -33,6 +33,7 @@ format:
     uv run ruff check --fix .
     uv run ruff format .
 
-# what is generated from the code: the schema that ships, the table of keys
+# what is generated from the code: the schema that ships, the tables of keys and of limits
 docs:
     uv run python -m tests.reference
+    uv run python -m tests.limits
