@@ -29,6 +29,10 @@ soak minutes="30":
 fuzz what="all" minutes="5" *folders:
     for target in {{ if what == "all" { "xmlrpc trackback feeds evidence urls" } else { what } }}; do uv run --group fuzz python -W ignore -m fuzz $target {{minutes}} {{folders}} || exit 1; done
 
+# change pure modules in small ways, and look whether their tests notice: `just mutate urls [MINUTES]`, or all
+mutate module="all" minutes="10":
+    uv run --group mutate python -W ignore -m tests.mutate {{module}} {{minutes}}
+
 format:
     uv run ruff check --fix .
     uv run ruff format .
