@@ -37,6 +37,11 @@ class Bounds:
         wished = max(every or self.every, asked)
         return min(max(wished * (1 + JITTER * _part(url)), asked, self.at_least), self.at_most)
 
+    @property
+    def longest(self) -> timedelta:
+        """No feed waits longer than this for its next poll, whatever it asks for and however long it has failed."""
+        return max(self.at_most, LOST_PAUSE) + timedelta(days=1)
+
     def fitting(self, state: PollState, now: datetime) -> timedelta:
         """Return the interval that fits how a blog posts: shorter for the busiest, longer for the silent.
 

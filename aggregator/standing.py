@@ -18,6 +18,9 @@ LONGEST_FAILING = timedelta(days=3)
 AFTER_FAILURE = LONGEST_FAILING / (MOST_FAILURES - 1)
 # A link that goes and comes back is published again once; then a person decides.
 MOST_RETURNS = 1
+# A no is told so long after its sender last asked, whatever was found and whenever: who asks can't tell a closed port
+# from an open one, nor either from a page without the link (attack A2).
+REVEAL_AFTER = timedelta(hours=2)
 OWN = "it is a blog's link to a post of its own"
 
 
@@ -74,6 +77,11 @@ def after_failure(linkback: PendingLinkback, problem: str, now: datetime) -> Sta
         failing_since=failing_since,
         retractions=linkback.retractions,
     )
+
+
+def seems(status: Status, asked_at: datetime, now: datetime) -> Status:
+    """Return how a linkback looks to whoever sent it: a no is no no yet."""
+    return Status.PENDING if status is Status.REJECTED and now < asked_at + REVEAL_AFTER else status
 
 
 def was_found(linkback: PendingLinkback) -> bool:

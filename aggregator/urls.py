@@ -67,15 +67,9 @@ def web_url(text: str, base: str = "") -> str:
     host = _ascii_host(parts.hostname or "")
     if not host or not _HOST.fullmatch(host):
         return ""
-    return urlunsplit(
-        (
-            parts.scheme.lower(),
-            host if port is None else f"{host}:{port}",
-            _ascii(parts.path),
-            _ascii(parts.query),
-            _ascii(parts.fragment),
-        )
-    )
+    place = host if port is None else f"{host}:{port}"
+    url = urlunsplit((parts.scheme.lower(), place, *map(_ascii, (parts.path, parts.query, parts.fragment))))
+    return url if len(url) <= LONGEST else ""  # escaped it is longer, and must be an address itself
 
 
 @lru_cache(_MOST_REMEMBERED)
@@ -170,7 +164,7 @@ def _ascii_host(host: str) -> str:
     if host.isascii():
         return f"[{host}]" if ":" in host else _dotted(host)
     try:
-        return idna.encode(host, uts46=True).decode()
+        return _dotted(idna.encode(host, uts46=True).decode().rstrip("."))
     except idna.IDNAError:
         return ""
 

@@ -23,7 +23,9 @@ from aggregator.processes import die_with
 
 log = logging.getLogger("planet.work")
 
-CPU_SECONDS = 5
+# Hostile bytes that take long are few; a large feed of somebody's life is many, and gets more.
+CPU_SECONDS = 2
+BYTES_A_SECOND = 2_000_000
 WALL_SECONDS = 20
 MEMORY_BYTES = 1_000_000_000
 # A child is replaced after so many tasks, lest a slow leak of a parser adds up.
@@ -80,7 +82,7 @@ def result(future: Future[T]) -> T:
         raise ChildStopped(f"reading it takes longer than {WALL_SECONDS} seconds") from None
     except ProcessExpired as error:
         if error.exitcode == -signal.SIGXCPU:
-            raise ChildStopped(f"reading it takes more than {CPU_SECONDS} seconds of CPU time") from None
+            raise ChildStopped("reading it takes too many seconds of CPU time for its size") from None
         raise ChildStopped("the process that read it died") from error
     except MemoryError:
         raise ChildStopped("reading it takes too much memory") from None
@@ -106,6 +108,7 @@ def _begin(parent: int) -> None:
 def _limited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     # RLIMIT_CPU counts the whole life of a process, so each task moves it on.
     used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + 1
+    more = sum(len(arg) for arg in args if isinstance(arg, bytes | str)) // BYTES_A_SECOND
+    soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + more
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
     return function(*args, **kwargs)

@@ -110,6 +110,8 @@ class Linking:
         owner = store.members.at(self._database, source.url)
         if owner is not None and store.members.territory(self._database, owner) != ground:
             return False
+        if store.gone.is_named_on_a_grave(self._database, canonical(source.url)):
+            return False
         blocked = (*self._policy.block, *store.blocks.patterns(self._database))
         return not is_blocked(source.url, blocked)
 

@@ -51,6 +51,7 @@ class Publisher:
         self._rest_until = self._status_at = datetime.min.replace(tzinfo=UTC)
         self._blogs_at = clock()
         self._weeks: dict[str, Week] = {}
+        self._is_new = True
 
     def publish(self, until: Callable[[], bool] = lambda: False) -> int:
         """Publish what is stale, or go on until told to stop; return how many files changed.
@@ -60,6 +61,9 @@ class Publisher:
 
         Raises: StoreFailed, ThemeBroken.
         """
+        if self._is_new:  # an earlier one may have been killed while it wrote
+            folder.remove_unfinished(self._public)
+            self._is_new = False
         self._notice_new_templates()
         changed = self._publish_faces() + self._publish_posts(until)
         began = self._clock()

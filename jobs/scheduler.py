@@ -205,7 +205,14 @@ class _Hands:
         return send_what_is_due
 
     def tidy(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        return lambda: tidy(database, planet.keep.entries, self.clock(), self.stop.is_set)
+        poll_within = planet.bounds.longest
+
+        def tidy_up() -> None:
+            if moved := store.ahead.bring_back(database, self.clock(), poll_within):
+                log.warning("the clock was set back: %s would have waited for a time that may be years ahead", moved)
+            tidy(database, planet.keep.entries, self.clock(), self.stop.is_set)
+
+        return tidy_up
 
     def _notice_edits(self) -> None:
         try:

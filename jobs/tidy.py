@@ -18,6 +18,9 @@ BATCH = 200
 BATCHES_AT_ONCE = 10
 # A feed that is put back within this time brings its posts with it.
 REMOVED_FOR = timedelta(days=30)
+# Who sent a ping that led to nothing has had time to look why; a link that is gone may come back for much longer.
+REJECTED_FOR = timedelta(days=30)
+RETRACTED_FOR = timedelta(days=365)
 
 
 def tidy(
@@ -26,6 +29,7 @@ def tidy(
     """Forget some of what is too old; return how many entries were forgotten, and how many deleted with their feeds."""
     expired = _batches(lambda: _expire(database, keep, now), until)
     deleted = _batches(lambda: _forget(database, now), until)
+    _batches(lambda: _forget_over(database, now), until)
     if expired:
         log.info("%s forgotten: older than is kept", counted(expired, "entry", "entries"))
     return expired, deleted
@@ -46,6 +50,11 @@ def _expire(database: Database, keep: timedelta | None, now: datetime) -> int:
         return 0
     with store.transaction(database):
         return store.gone.expire(database, now - keep, BATCH)
+
+
+def _forget_over(database: Database, now: datetime) -> int:
+    with store.transaction(database):
+        return store.mentions.forget_over(database, now - REJECTED_FOR, now - RETRACTED_FOR, BATCH)
 
 
 def _forget(database: Database, now: datetime) -> int:

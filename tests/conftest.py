@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import importlib
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +16,21 @@ from tests.builders import planet
 from tests.door import Door
 from tests.farm import Farm, farm
 from tests.world import World
+
+# Before anything of ours runs: whoever opens a connection beside the door out is noted, here and in every process.
+WATCH = Path(__file__).with_name("watch")
+NOTES = Path(tempfile.mkdtemp(prefix="planet-watch-")) / "notes"
+os.environ["PLANET_WATCH"] = str(NOTES)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(WATCH), os.environ.get("PYTHONPATH", ""))))
+importlib.import_module("tests.watch.sitecustomize")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_the_door_opens_connections() -> Iterator[None]:
+    yield
+    noted = NOTES.read_text("utf-8") if NOTES.exists() else ""
+    shutil.rmtree(NOTES.parent, ignore_errors=True)
+    assert not noted, f"connections were opened beside aggregator.outbound:\n{noted}"
 
 
 @pytest.fixture

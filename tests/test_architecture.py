@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,18 @@ def test_a_poll_connects_through_libcurl_only(tmp_path: Path) -> None:
 
     assert '"failed": 1' in result.stdout
     assert "CONNECT" not in result.stdout
+
+
+def test_a_connection_beside_the_door_is_noted_in_every_process(tmp_path: Path) -> None:
+    """What the whole suite runs under (see tests/conftest.py) does see, and names who did it."""
+    clock = ROOT / "aggregator" / "clock.py"
+    program = (
+        "import socket\n"
+        f"exec(compile(\"try: socket.create_connection(('127.0.0.1', 9), 1)\\nexcept OSError: pass\", {str(clock)!r}, 'exec'))"
+    )
+    notes = tmp_path / "notes"
+
+    environment = {**os.environ, "PLANET_WATCH": str(notes), "PYTHONPATH": str(ROOT / "tests" / "watch")}
+    subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=True)
+
+    assert "socket.connect ('127.0.0.1', 9) by /aggregator/clock.py" in notes.read_text("utf-8")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import time
 from contextlib import suppress
 
 import pytest
@@ -34,6 +36,14 @@ def refusing() -> None:
 
 def faulty() -> None:
     raise ZeroDivisionError
+
+
+def counting(body: bytes) -> int:
+    """Use the processor for longer than a small body may."""
+    began = time.process_time()
+    while time.process_time() - began < 4:
+        pass
+    return len(body)
 
 
 def fine(number: int) -> int:
@@ -76,3 +86,23 @@ def test_an_idle_reader_that_is_killed_is_replaced_and_no_input_is_to_blame() ->
 
     eventually(reads_again)
     children.close()
+
+
+def test_a_verdict_about_a_small_body_comes_within_three_seconds_of_the_processors_time(children: Children) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = Children(1)
+    with pytest.raises(ChildStopped, match="CPU time"):
+        result(own.submit(busy))
+    own.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    started = 1.5  # a child imports what it reads with
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3 + started
+
+
+def test_a_large_body_has_more_time(children: Children) -> None:
+    own = Children(1)
+    try:
+        assert result(own.submit(counting, b"x" * 10_000_000)) == 10_000_000
+    finally:
+        own.close()

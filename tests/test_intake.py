@@ -15,6 +15,7 @@ from aggregator import store
 from aggregator.errors import StoreBusy
 from aggregator.model import Claim
 from aggregator.serve import intake
+from aggregator.serve.client import household
 from aggregator.serve.intake import Intake, is_near
 from tests.builders import NOON, PLANET, claim, entry, stored, subscribed
 
@@ -52,6 +53,17 @@ def test_a_client_may_send_a_burst_and_then_waits(folder: Path) -> None:
     assert sum(isinstance(each, Accepted) for each in first) == 100
     assert first.count(Refusal.TOO_MANY) == 20
     assert all(isinstance(each, Accepted) for each in other + member)
+
+
+def test_addresses_of_one_ipv6_network_have_one_budget(folder: Path) -> None:
+    desk = Intake(folder, lambda: Rules(PLANET))
+
+    sent = send(desk, [each for n in range(120) for each in pings(1, f"2001:db8:0:1::{n:x}", start=n)])
+    other = send(desk, pings(1, "2001:db8:0:2::1", start=500))
+    desk.close()
+
+    assert sum(isinstance(each, Accepted) for each in sent) == 100
+    assert isinstance(other[0], Accepted)
 
 
 def test_a_client_that_is_exempt_has_no_budget(folder: Path) -> None:
@@ -172,3 +184,11 @@ def test_what_cannot_be_stored_in_time_is_not_acknowledged_and_nothing_is_kept(f
     desk.close()
 
     assert isinstance(again[0], Accepted)
+
+
+def test_a_customer_of_ipv6_is_one_client_whichever_of_its_addresses_it_uses() -> None:
+    assert household("2001:db8:1:2:3:4:5:6") == household("2001:db8:1:2::1")
+    assert household("2001:db8:1:2::1") != household("2001:db8:1:3::1")
+    assert household("::ffff:192.0.2.1") == "::ffff:192.0.2.1"
+    assert household("192.0.2.1") == "192.0.2.1"
+    assert household("") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -203,3 +204,58 @@ def test_expiry_finds_its_entries_by_an_index(here: World) -> None:
     plan = here.database.execute(f"EXPLAIN QUERY PLAN {store.gone._EXPIRED}", ["", 1]).fetchall()
 
     assert "entry_to_expire" in str(plan)
+
+
+# -- pings that led to nothing -------------------------------------------------------------------------
+
+
+def test_pings_that_led_to_nothing_are_forgotten_and_all_others_stay(here: World, web: Farm, elsewhere: Farm) -> None:
+    for number in range(5):
+        here.ping(elsewhere.html(f"/no{number}", "no link"), f"{web.url}/1")
+    here.ping(elsewhere.html("/yes", f'<a href="{web.url}/1">x</a>'), f"{web.url}/1")
+    for _ in range(12):
+        here.verify()
+        here.later(hours=1)
+    assert sorted(row[0] for row in here.database.execute("SELECT status FROM linkback")) == ["held", *["rejected"] * 5]
+
+    tidy(here.database, None, here.now + timedelta(days=29))
+    early = here.database.execute("SELECT count(*) FROM linkback").fetchone()[0]
+    tidy(here.database, None, here.now + timedelta(days=31))
+
+    assert early == 6
+    assert [row[0] for row in here.database.execute("SELECT status FROM linkback")] == ["held"]
+    plan = here.database.execute(f"EXPLAIN QUERY PLAN {store.mentions._FORGET_OVER}", ["", "", 1]).fetchall()
+    assert any("linkback_over" in row[3] for row in plan)
+
+
+def test_a_link_that_is_gone_is_remembered_for_a_year(here: World, web: Farm, elsewhere: Farm) -> None:
+    page = elsewhere.html("/yes", f'<a href="{web.url}/1">x</a>')
+    here.ping(page, f"{web.url}/1")
+    here.verify()
+    elsewhere.html("/yes", "no more")
+    here.later(hours=2).verify()
+    assert [row[0] for row in here.database.execute("SELECT status FROM linkback")] == ["retracted"]
+
+    tidy(here.database, None, here.now + timedelta(days=300))
+
+    assert here.database.execute("SELECT count(*) FROM linkback").fetchone()[0] == 1
+    tidy(here.database, None, here.now + timedelta(days=366))
+    assert here.database.execute("SELECT count(*) FROM linkback").fetchone()[0] == 0
+
+
+def test_linkbacks_that_were_purged_since_the_backup_stay_purged(
+    here: World, web: Farm, elsewhere: Farm, tmp_path: Path
+) -> None:
+    page, copy = elsewhere.html("/yes", f'Janes <a href="{web.url}/1">diagnosis</a>'), tmp_path / "planet.backup"
+    here.ping(page, f"{web.url}/1")
+    here.verify()
+    run(here.planet.path, "backup", str(copy))
+    run(here.planet.path, "purge", page)
+    run(here.planet.path, "purge", f"{web.url}/2")
+
+    run(here.planet.path, "restore", str(copy))
+
+    body = (here.planet.data / "planet.db").read_bytes()
+    assert b"diagnosis" not in body
+    assert not re.search(rb"posts/\d-two", body)
+    assert re.search(rb"posts/\d-one", body)

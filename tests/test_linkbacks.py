@@ -4,7 +4,7 @@ import asyncio
 import codecs
 import xmlrpc.client
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from linkbacks.claims import Rules
 from linkbacks.decisions import Accepted, Refusal
 from sqlite_utils import Database
 
-from aggregator import store
+from aggregator import standing, store
 from aggregator.errors import StoreFailed
 from aggregator.model import Claim, Status, Subscription
 from aggregator.standing import Standing
@@ -128,10 +128,31 @@ def test_a_ping_again_after_a_no_is_verified_again(database: Database, post: int
     first = decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
     _settle(database, status)
 
-    again = decide(database, claim("http://answer.test/x", "http://blog.test/1/"))
+    again = decide(database, claim("http://answer.test/x", "http://blog.test/1/", NOON + standing.REVEAL_AFTER))
 
     assert again == first
     assert store.mentions.counts(database)["pending"] == 1
+
+
+def test_a_ping_again_does_not_tell_of_a_no_that_is_not_told_yet_and_is_verified_again(
+    database: Database, post: int
+) -> None:
+    """Whoever could tell a no from waiting would know which ports of others are open."""
+    for status in (Status.PENDING, Status.REJECTED):
+        decide(database, claim(f"http://answer.test/{status}", "http://blog.test/1/"))
+        database.execute("UPDATE linkback SET status = ? WHERE source LIKE ?", [status, f"%{status}"])
+    database.conn.commit()
+    later = NOON + timedelta(minutes=5)
+
+    again = [
+        decide(database, claim(f"http://answer.test/{s}", "http://blog.test/1/", later))
+        for s in ("pending", "rejected")
+    ]
+
+    assert again == [Refusal.ALREADY_THERE] * 2
+    assert store.mentions.counts(database)["pending"] == 2
+    asked = {row[0] for row in database.execute("SELECT asked_at FROM linkback").fetchall()}
+    assert len(asked) == 1
 
 
 def _settle(database: Database, status: Status) -> None:

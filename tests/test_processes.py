@@ -32,6 +32,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def members_of(config: Path) -> list[int]:
+    """Every process of a planet, told by its configuration on the command line, and their children."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and str(config).encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    for pid in list(found):
+        with suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return sorted(set(found))
+
+
 class Running:
     """A planet in processes of its own."""
 
@@ -71,17 +85,7 @@ class Running:
         return str(xmlrpc.client.loads(answer.content)[0][0])
 
     def members(self) -> list[int]:
-        """Every process of this planet, told by its configuration on the command line, and their children."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdigit() and str(self.config).encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-        for entry in list(found):
-            with suppress(OSError):
-                for task in Path(f"/proc/{entry}/task").iterdir():
-                    found += map(int, (task / "children").read_text().split())
-        return sorted(set(found))
+        return members_of(self.config)
 
     def half(self, name: str) -> int | None:
         for entry in Path("/proc").iterdir():

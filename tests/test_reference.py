@@ -11,6 +11,7 @@ import pytest
 
 from aggregator.cli import main
 from aggregator.config import reference
+from tests import limits
 from tests import reference as committed
 
 OPERATORS = (committed.ROOT / "docs" / "operators.md").read_text("utf-8")
@@ -49,3 +50,22 @@ def test_every_command_is_in_the_operators_table_with_its_options(name: str) -> 
 
     assert described, f"docs/operators.md does not describe planet {name}"
     assert not [option for option in options if f"{option}" not in OPERATORS]
+
+
+def test_table_of_limits_is_the_one_of_the_code() -> None:
+    assert limits.PAGE.read_text("utf-8") == limits.page(), "run: just docs"
+
+
+def test_every_promise_names_tests_that_there_are() -> None:
+    text = limits.PAGE.read_text("utf-8")
+    tests = "\n".join(path.read_text("utf-8") for path in (committed.ROOT / "tests").glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", text)
+
+    assert len(named) > 50
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    rows = [
+        line
+        for line in text.partition("## Not promised")[0].splitlines()
+        if line.startswith("| ") and "promise" not in line
+    ]
+    assert [row for row in rows if "---" not in row and "`test_" not in row and "`just" not in row] == []

@@ -84,7 +84,7 @@ def _keep_beside(path: Path) -> Path | None:
 
     if not path.exists():
         return None
-    kept = path.with_name("before-restore.db")
+    kept = path.with_name(store.backup.REPLACED)
     database = store.open_store(path.parent)
     try:
         store.backup.write(database, kept, "")

@@ -74,7 +74,7 @@ def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
 
 def _entry(entry: Any, feed: Any, home: str, url: str, *, day_first: bool, is_atom: bool) -> ParsedEntry:
     detail = _content(entry)
-    title = entry.get("title_detail") or {}
+    title = _detail(entry, "title_detail")
     # Atom says what a title is; RSS doesn't, and escapes it once or twice.
     is_plain = title.get("type", "") == "text/plain" and (is_atom or not _ENTITY.search(entry.get("title", "")))
     link = _absolute(_link(entry), home, url)
@@ -88,16 +88,28 @@ def _entry(entry: Any, feed: Any, home: str, url: str, *, day_first: bool, is_at
         base=web_url(base, url) if base else link or home,
         title=entry.get("title", ""),
         title_is_html=not is_plain,
-        author=_author(entry) or _author(entry.get("source") or {}) or _author(feed),
+        author=_author(entry) or _author(_detail(entry, "source")) or _author(feed),
         html=html,
         language=detail.get("language") or entry.get("language") or "",
-        tags=tuple(term for tag in entry.get("tags", ()) if (term := tag.get("label") or tag.get("term"))),
+        tags=tuple(term for tag in _parts(entry, "tags") if (term := tag.get("label") or tag.get("term"))),
         published_at=_date(entry, "published", day_first=day_first) or _date(entry, "created", day_first=day_first),
         updated_at=_date(entry, "updated", day_first=day_first),
         enclosures=_enclosures(entry, home),
         comments_feed=web_url(_comments_feed(entry), home),
         comments=_count(entry.get("slash_comments") or entry.get("thr_total")),
     )
+
+
+def _parts(element: Any, name: str) -> list[Any]:
+    """What feedparser lists under a name. A feed that has an element of that name leaves a text there."""
+    found = element.get(name)
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+
+
+def _detail(element: Any, name: str) -> Any:
+    """What feedparser says about a part of an element; nothing, where a feed has an element of that name."""
+    found = element.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _link(element: Any) -> str:
@@ -109,7 +121,7 @@ def _link(element: Any) -> str:
         return ""  # isPermaLink="true" is the default of a guid, and often no more than that
     if link:
         return link
-    others = (other for other in element.get("links", ()) if other.get("rel", "alternate") == "alternate")
+    others = (other for other in _parts(element, "links") if other.get("rel", "alternate") == "alternate")
     return next((str(other["href"]) for other in others if other.get("href")), "")
 
 
@@ -123,10 +135,10 @@ def _absolute(link: str, base: str, url: str) -> str:
 
 def _content(entry: Any) -> dict[str, Any]:
     """The fullest text of an entry: HTML before plain text, content before summary unless that is far longer."""
-    contents = [c for c in entry.get("content", ()) if c.get("value") and not str(c.get("type")).startswith(_NOT_TEXT)]
+    contents = [c for c in _parts(entry, "content") if c.get("value") and not str(c.get("type")).startswith(_NOT_TEXT)]
     order = ("text/html", "application/xhtml+xml", "text/plain")
     contents.sort(key=lambda c: order.index(c["type"]) if c.get("type") in order else len(order))
-    summary = dict(entry.get("summary_detail") or {})
+    summary = dict(_detail(entry, "summary_detail"))
     if not contents:
         return summary
     return summary if len(summary.get("value", "")) > 2 * len(contents[0]["value"]) else dict(contents[0])
@@ -148,7 +160,7 @@ def _date(entry: Any, key: str, *, day_first: bool) -> Any:
 
 def _author(element: Any) -> str:
     """Names of the people, never their mail addresses, however the feed spells them."""
-    people = [person.get("name", "") for person in element.get("authors", ()) if person]
+    people = [person.get("name", "") for person in _parts(element, "authors")]
     written = str(element.get("author", ""))
     if "@" in written and len(people) < 2:  # feedparser splits a mail address with a long top-level domain
         people = [written]
@@ -164,19 +176,19 @@ def _name(text: str) -> str:
 
 
 def _generator(feed: Any) -> str:
-    return str((feed.get("generator_detail") or {}).get("name") or feed.get("generator", ""))
+    return str(_detail(feed, "generator_detail").get("name") or feed.get("generator", ""))
 
 
 def _icon(feed: Any) -> str:
-    image = feed.get("image")
-    href = image.get("href", "") if isinstance(image, dict) else ""
+    href = _detail(feed, "image").get("href", "")
     return str(feed.get("logo") or feed.get("icon") or href or "")
 
 
 def _enclosures(entry: Any, base: str) -> tuple[Enclosure, ...]:
     found: dict[str, Enclosure] = {}
-    media = entry.get("media_content", ()) or entry.get("media_thumbnail", ())
-    for part in (*entry.get("enclosures", ()), *media):
+    media = _parts(entry, "media_content") or _parts(entry, "media_thumbnail")
+    enclosed = (link for link in _parts(entry, "links") if link.get("rel") == "enclosure")
+    for part in (*enclosed, *media):
         address = web_url(str(part.get("href") or part.get("url") or ""), base)
         kind = str(part.get("type") or part.get("medium") or "")[:100]
         kind = "" if kind == "text/html" else kind  # what feedparser takes for granted
@@ -190,7 +202,7 @@ def _comments_feed(entry: Any) -> str:
     """Where an entry's comments are. Source: wellformedweb.org CommentAPI; RFC 4685 section 4."""
     if address := entry.get("wfw_commentrss"):
         return str(address)
-    replies = (link for link in entry.get("links", ()) if link.get("rel") == "replies")
+    replies = (link for link in _parts(entry, "links") if link.get("rel") == "replies")
     return next((str(link["href"]) for link in replies if link.get("href") and _is_feed(link)), "")
 
 

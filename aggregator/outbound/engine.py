@@ -200,7 +200,10 @@ class Engine:
             if refusal := self._refusal(str(name[0]), int(name[1])):
                 transfer.refusal = refusal
                 return pycurl.SOCKET_BAD
-            return _Descriptor(family, kind, protocol)
+            try:
+                return _Descriptor(socket.socket(family, kind, protocol).detach())
+            except OSError:  # this process has no room for one more; libcurl calls it a failed connection
+                return pycurl.SOCKET_BAD
 
         return open_socket
 
@@ -358,8 +361,8 @@ class _Poll:
 class _Descriptor:
     """A new socket for libcurl, which takes a duplicate: so ours is closed as soon as nobody holds it."""
 
-    def __init__(self, family: int, kind: int, protocol: int) -> None:
-        self._number = socket.socket(family, kind, protocol).detach()
+    def __init__(self, number: int) -> None:
+        self._number = number
 
     def fileno(self) -> int:
         return self._number

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator import store
+from aggregator import standing, store
 from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
@@ -45,7 +45,6 @@ _XML = [("content-type", calls.CONTENT_TYPE)]
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
 # Longer than all retries of a verification together.
-REVEAL_AFTER = timedelta(hours=2)
 _SAFETY = dict(SAFETY)
 _NO_SUCH_PAGE = (
     "There is no such page",
@@ -269,10 +268,9 @@ class App:
                 mention = store.mentions.mention(database, token)
         finally:
             database.close()
-        # When a no comes says nothing about why: a closed port, an error and a page without the link look alike.
-        if mention and mention.status is Status.REJECTED and self._clock() < mention.asked_at + REVEAL_AFTER:
-            return replace(mention, status=Status.PENDING)
-        return mention
+        if mention is None:
+            return None
+        return replace(mention, status=standing.seems(mention.status, mention.asked_at, self._clock()))
 
 
 def _send_page(page: Page, request: Incoming, exchange: Exchange) -> None:

@@ -35,6 +35,13 @@ def address_of(peer: str, forwarded: Iterable[str], proxies: Collection[str]) ->
 
 
 @lru_cache(1_024)
+def household(client: str) -> str:
+    """Return whom an address belongs to, for counting: of IPv6, one customer has a whole /64 to send from."""
+    address = _address(client)
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else client
+
+
+@lru_cache(1_024)
 def _address(text: str) -> str:
     try:
         ip = ipaddress.ip_address(text.strip())

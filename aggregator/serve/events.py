@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aggregator.serve.asgi import Receive, Scope, Send
+from aggregator.serve.client import household
 
 # Open pages that are told; the others see new posts when they are loaded again.
 MOST_LISTENERS = 2_000
@@ -55,7 +56,7 @@ class Events:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one listener until it goes."""
-        client = self._client_of(scope)
+        client = household(self._client_of(scope))
         if scope["method"] != "GET" or not self._has_room(client):
             status = 405 if scope["method"] != "GET" else 503
             await send({"type": "http.response.start", "status": status, "headers": [(b"retry-after", b"60")]})

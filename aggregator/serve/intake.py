@@ -23,6 +23,7 @@ from aggregator.budget import Allowance, Budget
 from aggregator.errors import PlanetError, StoreBusy, StoreFailed
 from aggregator.logs import counted
 from aggregator.model import Claim
+from aggregator.serve.client import household
 
 log = logging.getLogger("planet.intake")
 
@@ -168,7 +169,11 @@ class Intake:
         """Tell whether a stranger's claim is stored: the queue has room, and its client has not sent too many."""
         if self._is_full(claim.received_at):
             return False
-        return not claim.client or self._is_exempt(claim.client) or self._budget.take(claim.client, claim.received_at)
+        return (
+            not claim.client
+            or self._is_exempt(claim.client)
+            or self._budget.take(household(claim.client), claim.received_at)
+        )
 
     def _is_full(self, now: datetime) -> bool:
         assert self._desk is not None

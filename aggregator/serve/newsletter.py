@@ -21,6 +21,7 @@ from aggregator import store
 from aggregator.budget import Allowance, Budget
 from aggregator.errors import PlanetError
 from aggregator.serve.answers import as_response, unavailable
+from aggregator.serve.client import household
 from aggregator.serve.pages import Page, page_of
 from aggregator.site import Renderer
 from aggregator.store.newsletter import Reader
@@ -71,7 +72,7 @@ class SigningUp:
         if not address:
             return self._form(400, problem="This is no mail address.")
         client = self._client_of(request)
-        if client and not self._budget.take(client, self._clock()):
+        if client and not self._budget.take(household(client), self._clock()):
             return self._form(429, problem=_LATER)
         return await self._written(
             lambda: self._note(address),

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from email.utils import format_datetime
 
+from aggregator.serve.client import household
 from aggregator.serve.connection import App, Connection
 from aggregator.serve.large import LargeBodies
 
@@ -84,7 +85,8 @@ class Server:
 
     def admit(self, connection: Connection, client: str) -> bool:
         """Take a client in; when there is no room, in the place of the one that has been idle longest."""
-        if self._of_client[client] >= self._most_of_a_client and not self._is_exempt(client):
+        client = household(client)
+        if self._of_client[client] >= self._most_of_a_client and not self._is_exempt(connection.client):
             return False
         if len(self.connections) >= self.most_connections and not self._make_room():
             return False
@@ -107,9 +109,10 @@ class Server:
             return
         self.connections.discard(connection)
         self.waiting.pop(connection, None)
-        self._of_client[connection.client] -= 1
-        if not self._of_client[connection.client]:
-            del self._of_client[connection.client]
+        client = household(connection.client)
+        self._of_client[client] -= 1
+        if not self._of_client[client]:
+            del self._of_client[client]
 
     def _tick(self) -> None:
         """Once a second: what time it is, and whose has run out."""

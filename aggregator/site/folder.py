@@ -30,6 +30,13 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
             raise StoreFailed(str(path), f"the page can't be written: {error.strerror or error}") from error
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed has left half written; nobody else may be writing in the folder."""
+    for path in folder.rglob(".*"):
+        if path.suffix[1:].isdigit() and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def remove(folder: Path, names: Iterable[str]) -> None:
     """Remove files, and the folders that they leave empty."""
     for name in names:

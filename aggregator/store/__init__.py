@@ -2,6 +2,7 @@
 
 from aggregator.store import (
     activity,
+    ahead,
     arrivals,
     backup,
     blocks,
@@ -36,6 +37,7 @@ from aggregator.store.connection import FILE_NAME, data_version, named_errors, o
 __all__ = [
     "FILE_NAME",
     "activity",
+    "ahead",
     "arrivals",
     "backup",
     "blocks",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -13,6 +14,9 @@ from aggregator.errors import BackupUnusable
 from aggregator.store import gone, pages
 from aggregator.store.connection import FILE_NAME, named_errors, open_store, transaction
 
+# The database that a restore has replaced, and where a restore works.
+REPLACED = "before-restore.db"
+STAGING = ".restoring"
 _CONFIGURATION = "configuration"
 
 
@@ -53,6 +57,27 @@ def configuration_in(path: Path) -> str:
     return str(row[0]) if row else ""
 
 
+@contextmanager
+def inside(path: Path) -> Iterator[Database]:
+    """Open a copy that lies about, to be changed; it takes its place again when all went well.
+
+    Raises: StoreFailed.
+    """
+    staging = path.with_name(f".{path.name}.opened")
+    try:
+        with named_errors(path):
+            staging.mkdir(exist_ok=True)
+            shutil.copyfile(path, staging / FILE_NAME)
+        with closing(open_store(staging)) as database:
+            yield database
+            database.execute("PRAGMA journal_mode = DELETE")
+        with named_errors(path):
+            (staging / FILE_NAME).chmod(path.stat().st_mode & 0o777)
+            (staging / FILE_NAME).replace(path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
 def restore(path: Path, folder: Path) -> int:
     """Put a copy in the place of the database in `folder`; nobody may be at work there.
 
@@ -63,7 +88,7 @@ def restore(path: Path, folder: Path) -> int:
     """
     with named_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        staging = folder / ".restoring"
+        staging = folder / STAGING
         staging.mkdir(exist_ok=True)
         copy = staging / FILE_NAME
         shutil.copyfile(path, copy)
@@ -96,5 +121,9 @@ def _bury_again(database: Database, folder: Path) -> int:
         buried = [id for id, guid, url in rows if gone.is_buried(database, guid, url)]
         for id in buried:
             database.execute("DELETE FROM entry WHERE id = ?", [id])
+        pages.forget_posts(database, buried)
+        said = database.execute("SELECT DISTINCT source_key FROM linkback").fetchall()
+        keys = [(key,) for (key,) in said if gone.is_named_on_a_grave(database, key)]
+        database.conn.executemany("DELETE FROM linkback WHERE source_key = ?", keys)
     gone.erase(database)
     return len(buried)

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from aggregator.markup import plain, shortened
 from aggregator.model import Claim, ReadEntry, Status
-from aggregator.store import mentions, stale
+from aggregator.store import gone, mentions, stale
 from aggregator.store.connection import to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, web_url
 
@@ -93,8 +93,10 @@ def _add_one(database: Database, feed: CommentFeed, comment: ReadEntry, status: 
     key = _key(source, comment.guid)
     if is_pingback and (known := _known(database, feed.entry_id, source, author)) is not None:
         mentions.announce(database, known, Claim(source, feed.post_url, "comment", now))
-        gone = "DELETE FROM linkback WHERE source_key = ? AND entry_id = ? AND protocols = '[\"comment\"]'"
-        return database.execute(gone, [key, feed.entry_id]).rowcount > 0
+        double = "DELETE FROM linkback WHERE source_key = ? AND entry_id = ? AND protocols = '[\"comment\"]'"
+        return database.execute(double, [key, feed.entry_id]).rowcount > 0
+    if gone.has_graves(database) and gone.is_named_on_a_grave(database, key):
+        return False
     name = shortened(author, 100) or "Somebody"
     row = database.execute(
         "INSERT INTO linkback (token, entry_id, source, source_key, source_host, target, protocols, status,"

@@ -76,7 +76,7 @@ def named_errors(path: Path = Path(FILE_NAME)) -> Iterator[None]:
         is_busy = "locked" in str(error) or "busy" in str(error)
         raise (StoreBusy if is_busy else StoreFailed)(str(path), _in_words(str(error))) from error
     except (sqlite3.DatabaseError, OSError) as error:
-        raise StoreFailed(str(path), str(error)) from error
+        raise StoreFailed(str(path), _in_words(str(error))) from error
 
 
 def set_patience(database: Database, seconds: float) -> None:
@@ -130,6 +130,8 @@ def _migrate(database: Database, path: Path) -> None:
 def _in_words(message: str) -> str:
     if "locked" in message or "busy" in message:
         return "another process holds the database for too long; is a backup or a shell open?"
+    if "malformed" in message:
+        return "the file is damaged; stop the planet and bring the last backup back: planet restore FILE"
     if "full" in message:
         return "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
     if "readonly" in message or "unable to open" in message:

@@ -201,10 +201,7 @@ def bury(database: Database, id: int, now: datetime) -> None:
     guids, addresses = {guid for guid, _ in names}, {url_key for _, url_key in names if url_key}
     # An address that other posts have, too, is the blog's: buried, it would keep all of them out.
     shared = {key for key in addresses if _is_shared(database, key, id)}
-    digests = {_digest(database, name) for name in guids | (addresses - shared) if canonical(name) not in shared}
-    database.conn.executemany(
-        "INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", ((digest, to_text(now)) for digest in digests)
-    )
+    bury_names(database, {name for name in guids | (addresses - shared) if canonical(name) not in shared}, now)
     stale.mark_posts(database, [id])
     stale.mark_river(database)
     # Once its linkbacks are gone, nothing tells in which weeks it was talked about.
@@ -216,6 +213,12 @@ def bury(database: Database, id: int, now: datetime) -> None:
     show_orphans(database)
     database.execute("UPDATE feed SET voice = '' WHERE id = (SELECT feed_id FROM entry WHERE id = ?)", [id])
     database.execute("DELETE FROM entry WHERE id = ?", [id])
+
+
+def bury_names(database: Database, names: Iterable[str], now: datetime) -> None:
+    """Keep out what is called so, under a salted digest that tells nothing of the name; inside a transaction."""
+    rows = [(_digest(database, name), to_text(now)) for name in names]
+    database.conn.executemany("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
 
 
 def _is_shared(database: Database, url_key: str, id: int) -> bool:
@@ -232,11 +235,13 @@ def erase(database: Database) -> None:
 
 def is_buried(database: Database, guid: str, url: str) -> bool:
     """Tell whether an entry was purged, under its guid or its address."""
-    return any(
-        database.execute("SELECT 1 FROM tombstone WHERE digest = ?", [_digest(database, name)]).fetchone()
-        for name in (guid, canonical(url))
-        if name
-    )
+    return any(is_named_on_a_grave(database, name) for name in (guid, canonical(url)) if name)
+
+
+def is_named_on_a_grave(database: Database, name: str) -> bool:
+    """Tell whether something of this name was purged: a guid, or an address as it is compared."""
+    row = database.execute("SELECT 1 FROM tombstone WHERE digest = ?", [_digest(database, name)]).fetchone()
+    return row is not None
 
 
 def has_graves(database: Database) -> bool:

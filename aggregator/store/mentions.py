@@ -12,9 +12,9 @@ from sqlite_utils import Database
 
 from aggregator.model import Claim, Evidence, Mention, PendingLinkback, Status, Thought
 from aggregator.standing import Standing
-from aggregator.store import conversations, stale
-from aggregator.store.connection import to_instant, to_text, transaction
-from aggregator.urls import Address, canonical, host_of
+from aggregator.store import conversations, gone, stale
+from aggregator.store.connection import an_instant, to_instant, to_text, transaction
+from aggregator.urls import Address, canonical, host_of, web_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Known:
     id: int
     token: str
     status: Status
+    asked_at: datetime
 
 
 class Arrival(NamedTuple):  # a flood makes many of them
@@ -44,11 +45,11 @@ class Arrival(NamedTuple):  # a flood makes many of them
 def known(database: Database, pairs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Known]:
     """Return which of the linkbacks, each a source as compared and a post, are stored."""
     rows = database.execute(_KNOWN, [json.dumps(pairs)]).fetchall()
-    return {(row[0], row[1]): Known(row[2], row[3], Status(row[4])) for row in rows}
+    return {(row[0], row[1]): Known(row[2], row[3], Status(row[4]), an_instant(row[5])) for row in rows}
 
 
 _KNOWN = """
-SELECT source_key, entry_id, linkback.id, token, status FROM json_each(?) AS pair CROSS JOIN linkback
+SELECT source_key, entry_id, linkback.id, token, status, asked_at FROM json_each(?) AS pair CROSS JOIN linkback
     ON source_key = json_extract(pair.value, '$[0]') AND entry_id = json_extract(pair.value, '$[1]')
 """
 
@@ -102,6 +103,11 @@ def renew(database: Database, id: int, claim: Claim) -> None:
         " failing_since = NULL, problem = '', target = ?, vouch = ?, client = ? WHERE id = ?",
         [Status.PENDING, asked_at, asked_at, claim.target, claim.vouch, claim.client, id],
     )
+
+
+def ask_again(database: Database, id: int, now: datetime) -> None:
+    """Note when the sender of a linkback that is being verified last said so; inside a transaction."""
+    database.execute("UPDATE linkback SET asked_at = max(asked_at, ?) WHERE id = ?", [to_text(now), id])
 
 
 def announce(database: Database, id: int, claim: Claim) -> None:
@@ -329,13 +335,46 @@ def mention(database: Database, token: str) -> Mention | None:
     return next((_mention(row) for row in rows), None)
 
 
-def forget(database: Database, url: str) -> int:
-    """Delete the linkbacks from one source; inside a transaction. Returns how many there were."""
-    rows = database.execute("DELETE FROM linkback WHERE source_key = ? RETURNING entry_id", [canonical(url)]).fetchall()
+def is_source(database: Database, url: str) -> bool:
+    """Tell whether a linkback came from exactly this address, its fragment included."""
+    return database.execute("SELECT 1 FROM linkback WHERE source = ? LIMIT 1", [web_url(url)]).fetchone() is not None
+
+
+def purge(database: Database, url: str, now: datetime) -> int:
+    """Delete the linkbacks from one source, and keep it out; inside a transaction. Returns how many there were.
+
+    An address with a fragment that is one's own is a comment's, and that one only.
+    """
+    source = web_url(url)
+    key = "" if "#" in source and is_source(database, source) else canonical(url)
+    rows = database.execute(
+        "DELETE FROM linkback WHERE source_key = ? OR source = ?"
+        " RETURNING entry_id, source_key, substr(received_at, 1, 10)",
+        [key, source],
+    ).fetchall()
     if rows:
+        gone.bury_names(database, {row[1] for row in rows}, now)
         stale.mark_posts(database, [row[0] for row in rows])
         stale.mark_river(database)
+        stale.mark_sections(database, [("day", int(row[2].replace("-", ""))) for row in rows])
     return len(rows)
+
+
+def forget_over(database: Database, rejected: datetime, retracted: datetime, limit: int) -> int:
+    """Delete linkbacks that were rejected, or retracted, before an instant; inside a transaction.
+
+    Nobody sees them, and whoever sends a ping again is looked at again. Returns how many there were, at most `limit`.
+    """
+    return database.execute(_FORGET_OVER, [to_text(rejected), to_text(retracted), limit]).rowcount
+
+
+_FORGET_OVER = """
+DELETE FROM linkback WHERE id IN (
+    SELECT id FROM linkback INDEXED BY linkback_over
+    WHERE status IN ('rejected', 'retracted') AND settled_at < CASE status WHEN 'rejected' THEN ? ELSE ? END
+        AND decision = ''
+    ORDER BY settled_at LIMIT ?)
+"""
 
 
 _MENTION = """

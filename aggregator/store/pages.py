@@ -61,6 +61,14 @@ def _forget_purged(database: Database, gone: Iterable[str]) -> None:
         set_note(database, "forgotten", str(forgotten(database) + 1))
 
 
+def forget_posts(database: Database, ids: Iterable[int]) -> None:
+    """Forget the names of the pages of posts where no folder holds them; inside a transaction."""
+    prefixes = [f"posts/{id}-" for id in ids]
+    database.conn.executemany(
+        "DELETE FROM page WHERE path >= ? AND path < ?", ((prefix, f"{prefix}\U0010ffff") for prefix in prefixes)
+    )
+
+
 def forgotten(database: Database) -> int:
     """Return how often pages were forgotten, so that nobody can be told which ones."""
     return int(note(database, "forgotten") or 0)

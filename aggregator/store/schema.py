@@ -56,11 +56,21 @@ def m007_push(database: Database) -> None:
     _run(database, _PUSH)
 
 
+@migrations()
+def m008_what_is_over(database: Database) -> None:
+    """Linkbacks that were rejected or retracted are found by when that was, to be forgotten."""
+    _run(database, _OVER)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
             database.execute(statement)
 
+
+_OVER = """
+CREATE INDEX linkback_over ON linkback (settled_at) WHERE status IN ('rejected', 'retracted');
+"""
 
 _FIRST = """
 CREATE TABLE feed (

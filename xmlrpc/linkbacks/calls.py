@@ -122,7 +122,8 @@ def read_answer(body: bytes) -> Any:
     except Fault:
         raise
     except xmlrpc.client.Fault as error:
-        raise Fault(int(error.faultCode), str(error.faultString)) from error
+        code = error.faultCode if isinstance(error.faultCode, int) else NOT_CONFORMING
+        raise Fault(code, str(error.faultString)) from error
     except Exception as error:  # whatever a parser makes of what a stranger's server sends
         raise Fault(NOT_WELL_FORMED, "the answer is not XML-RPC") from error
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlite_utils import Database
 
-from aggregator import store
+from aggregator import standing, store
 from aggregator.model import Claim, Status
 from aggregator.store.mentions import Arrival, Known
 from aggregator.urls import Address, address, canonical, is_blocked, is_key_under, web_url
@@ -81,6 +81,8 @@ def _judged(claim: Claim, source: Address | None, token: str, rules: Rules, regi
         return Refusal.SOURCE_DENIED
     if source.key in post.addresses:
         return Refusal.SAME
+    if register.is_buried(source):
+        return Refusal.SOURCE_DENIED
     member = register.member(source)
     if member is None and rules.strangers == "refuse":
         return Refusal.SOURCE_DENIED
@@ -114,7 +116,7 @@ class _Counter:
             self._look_up(pair)
         if known := self._known.get(pair):
             return self._again(arrival, known)
-        if arrival.feed_id is None and not self._may_send(arrival.claim):
+        if not self._is_welcome(arrival):
             return Refusal.TOO_MANY
         self._new[pair] = arrival
         return Accepted(arrival.token)
@@ -127,17 +129,34 @@ class _Counter:
         claim = arrival.claim
         store.mentions.announce(self._database, known.id, claim)
         is_found = known.status in (Status.PUBLISHED, Status.HELD, Status.HIDDEN)
-        if claim.protocol != "webmention" and (is_found or known.status is Status.PENDING):
-            store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_PING)
+        seems = standing.seems(known.status, known.asked_at, claim.received_at)
+        if claim.protocol != "webmention" and (is_found or seems is Status.PENDING):
+            self._look_again(arrival, known)
             return Refusal.ALREADY_THERE
-        if arrival.feed_id is None and not self._may_send(claim):
+        if not self._is_welcome(arrival):
             return Refusal.TOO_MANY
         if is_found:  # a webmention again is an update (W3C Webmention, 3.2.4)
             store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_WEBMENTION)
-        elif known.status is not Status.PENDING:
+        elif known.status is Status.PENDING:
+            store.mentions.ask_again(self._database, known.id, claim.received_at)
+        else:
             store.mentions.renew(self._database, known.id, claim)
             self._look_up(arrival.pair)
         return Accepted(known.token)
+
+    def _look_again(self, arrival: Arrival, known: Known) -> None:
+        """Act on a ping that is there already. What was found of it so far must not show in the answer, or later."""
+        claim = arrival.claim
+        if known.status is Status.REJECTED and self._is_welcome(arrival):
+            store.mentions.renew(self._database, known.id, claim)
+            self._look_up(arrival.pair)
+        elif known.status in (Status.PENDING, Status.REJECTED):
+            store.mentions.ask_again(self._database, known.id, claim.received_at)
+        else:
+            store.mentions.recheck(self._database, known.id, claim.received_at, REST_OF_A_PING)
+
+    def _is_welcome(self, arrival: Arrival) -> bool:
+        return arrival.feed_id is not None or self._may_send(arrival.claim)
 
     def _look_up(self, pair: tuple[str, int]) -> None:
         self._known |= store.mentions.known(self._database, [pair])

@@ -24,6 +24,7 @@ class Register:
         self._targets: dict[str, Target | None] = {}
         self._grounds: dict[str, list[tuple[str, int]]] = {}  # by host, of the batch at hand
         self._blocks: list[str] | None = None
+        self._has_graves: bool | None = None
 
     def refresh(self, planet_url: str, sources: Iterable[Address] = ()) -> None:
         """Forget what may have changed since; inside the transaction whose claims, from these sources, are judged."""
@@ -32,7 +33,7 @@ class Register:
         if version != self._version or len(self._targets) > _MOST_REMEMBERED:
             self._version = version
             self._targets.clear()
-            self._blocks = None
+            self._blocks = self._has_graves = None
         self._grounds.clear()
         for ground in store.members.grounds(self._database, {source.host for source in sources}):
             self._grounds.setdefault(host_of(ground[0]), []).append(ground)
@@ -58,6 +59,12 @@ class Register:
         if self._blocks is None:
             self._blocks = store.blocks.patterns(self._database)
         return self._blocks
+
+    def is_buried(self, source: Address) -> bool:
+        """Tell whether what this page said was purged."""
+        if self._has_graves is None:
+            self._has_graves = store.gone.has_graves(self._database)
+        return self._has_graves and store.gone.is_named_on_a_grave(self._database, source.key)
 
 
 def post_at(database: Database, url: str, planet_url: str) -> int | None:

@@ -1,0 +1,342 @@
+"""What a planet does when its machine fails it: what is said, what is refused, and that it goes on by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+import xmlrpc.client
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from aggregator import store
+from aggregator.errors import BackupUnusable, StoreFailed
+from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Request
+from tests.builders import planet, rss
+from tests.farm import Farm, Reply, eventually
+from tests.isolated import isolated
+from tests.test_processes import ME, Running, free_port, members_of
+from tests.world import World, feed_at
+
+# Runs a planet on a small disk of its own, and does to the disk what it is told by files.
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o size=8m tmpfs "$DATA" || exit 3
+"$@" & planet=$!
+trap 'kill $planet; wait $planet; cp "$DATA"/planet.db* "$TOLD"; exit 0' TERM
+while kill -0 $planet 2>/dev/null; do
+  [ -e "$TOLD/fill" ] && { dd if=/dev/zero of="$DATA/filler" bs=16k 2>/dev/null; mv "$TOLD/fill" "$TOLD/done"; }
+  [ -e "$TOLD/free" ] && { rm "$DATA/filler"; mv "$TOLD/free" "$TOLD/done"; }
+  sleep 0.05
+done
+"""
+
+
+class OnASmallDisk:
+    """A whole planet whose data folder is a disk of 8 MB that only it sees."""
+
+    def __init__(self, folder: Path, web: Farm) -> None:
+        self.told, self.web, self.port = folder / "told", web, free_port()
+        data = folder / "data"
+        self.told.mkdir()
+        data.mkdir()
+        self.url, self.post = f"http://127.0.0.1:{self.port}/", f"{web.url}/1"
+        web.routes["/feed"] = Reply(rss([(self.post, "Question", "x")]))
+        config = planet(folder, [f"{web.url}/feed"], url=self.url, more='[poll]\nevery = "1s"\nat_least = "1s"\n').path
+        self.log = folder / "log"
+        command = [
+            *isolated("mount"),
+            "sh",
+            "-c",
+            ON_A_SMALL_DISK,
+            "sh",
+            *ME,
+            "run",
+            "--config",
+            str(config),
+            "--port",
+            str(self.port),
+        ]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, "DATA": str(data), "TOLD": str(self.told)}
+            )
+
+    def tell(self, what: str) -> None:
+        (self.told / "done").unlink(missing_ok=True)
+        (self.told / what).touch()
+        eventually(lambda: (self.told / "done").exists())
+
+    def has(self, words: str) -> Callable[[], bool]:
+        def look() -> bool:
+            with suppress(requests.RequestException):
+                return words in requests.get(self.url, timeout=5).text
+            return False
+
+        return look
+
+    def ping(self, number: int) -> str:
+        body = xmlrpc.client.dumps((f"http://127.0.0.9/{number}/{'x' * 1_500}", self.post), "pingback.ping")
+        answer = requests.post(f"{self.url}xmlrpc", data=body.encode(), timeout=10)
+        assert answer.status_code == 200
+        return str(xmlrpc.client.loads(answer.content)[0][0])
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+@pytest.fixture
+def small(tmp_path: Path, web: Farm) -> Iterator[OnASmallDisk]:
+    made = OnASmallDisk(tmp_path, web)
+    yield made
+    made.end()
+
+
+def test_on_a_full_disk_pages_stay_and_nothing_is_acknowledged_that_is_not_stored(
+    small: OnASmallDisk, web: Farm
+) -> None:
+    eventually(small.has("Question"), 60)
+    acknowledged, fault = [], 0
+
+    small.tell("fill")
+    for number in range(3_000):
+        try:
+            small.ping(number)
+            acknowledged.append(number)
+        except xmlrpc.client.Fault as error:
+            fault = error.faultCode
+            break
+    assert fault == -32400
+    assert small.has("Question")()
+    health = requests.get(f"{small.url}healthz", timeout=10)
+    assert health.status_code == 503
+    assert "MB are left on the disk" in health.text
+
+    small.tell("free")
+    eventually(lambda: _taken(small, 5_000), 30)
+    web.routes["/feed"] = Reply(rss([(small.post, "Question", "x"), (f"{web.url}/2", "Afterwards", "y")]))
+    eventually(small.has("Afterwards"), 60)
+    small.end()
+    with closing(sqlite3.connect(small.told / "planet.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        stored = {row[0].split("/")[3] for row in database.execute("SELECT source FROM linkback")}
+    assert {str(number) for number in (*acknowledged, 5_000)} <= stored
+    assert "Traceback" not in small.log.read_text("utf-8")
+    assert "the disk is full; nothing was stored" in small.log.read_text("utf-8")
+
+
+def _taken(small: OnASmallDisk, number: int) -> bool:
+    with suppress(xmlrpc.client.Fault):
+        return bool(small.ping(number))
+    return False
+
+
+def test_a_read_only_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    config = planet(tmp_path, ["http://127.0.0.1:9/feed"]).path
+    (tmp_path / "data").mkdir()
+    script = 'mount -t tmpfs -o ro tmpfs "$0" && exec "$@"'
+
+    for words in (["run", "--port", str(free_port())], ["work"], ["poll"]):
+        command = [*isolated("mount"), "sh", "-c", script, str(tmp_path / "data"), *ME, *words, "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "check" in done.stderr
+        assert "rights" in done.stderr
+
+
+def damage(path: Path) -> None:
+    """Overwrite the pages of a database, but for the first, which says that it is one."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+    body = bytearray(path.read_bytes())
+    body[size:] = b"\xff" * (len(body) - size)
+    path.write_bytes(body)
+
+
+def test_a_damaged_database_is_named_with_what_to_do_and_pages_stay(tmp_path: Path, web: Farm) -> None:
+    here = Running(tmp_path, web)
+    try:
+        eventually(here.has("Question"))
+        here.process.send_signal(signal.SIGTERM)
+        here.process.wait(15)
+        damage(tmp_path / "data" / "planet.db")
+
+        done = subprocess.run([*ME, "status", "--config", str(here.config)], capture_output=True, text=True, timeout=60)
+
+        assert done.returncode == 1
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "is damaged; stop the planet and bring the last backup back" in done.stderr
+    finally:
+        here.end()
+
+
+def test_damage_under_a_running_planet_acknowledges_nothing(world: Callable[..., World], web: Farm) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    here.database.close()
+    damage(here.planet.data / "planet.db")
+
+    with pytest.raises(StoreFailed, match="is damaged"):
+        store.open_store(here.planet.data)
+
+
+def test_an_index_that_lies_is_told_by_the_check_of_a_backup(
+    world: Callable[..., World], web: Farm, tmp_path: Path
+) -> None:
+    here = world(feed_at(web, ("/1", "One", "x")))
+    here.poll()
+    here.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    database = here.planet.data / "planet.db"
+    copy = tmp_path / "copy.db"
+    body = bytearray(database.read_bytes())
+    body[8_192:12_288] = b"\0" * 4_096
+    copy.write_bytes(body)
+
+    with pytest.raises(BackupUnusable):
+        store.backup.configuration_in(copy)
+
+
+# -- out of file descriptors -------------------------------------------------------------------------
+
+
+def test_an_engine_without_file_descriptors_says_so_and_works_again(web: Farm) -> None:
+    web.routes["/"] = Reply(b"x")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Engine(Guard.of(["127.0.0.0/8"], []), "planet-test") as engine, ExitStack() as taken:
+        assert isinstance(engine.fetch(Request(f"{web.url}/", headers=(("Connection", "close"),))), Answer)
+        with contextlib.closing(socket.socket()) as probe:
+            most = probe.fileno() + 12
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        try:
+            with suppress(OSError):
+                while True:
+                    taken.enter_context(closing(socket.socket()))
+            outcome = engine.fetch(Request("http://127.0.0.2:9/", seconds=5))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        taken.close()
+
+        assert isinstance(outcome, NoAnswer)
+        assert outcome.kind in ("unreachable", "broken")
+        assert isinstance(engine.fetch(Request(f"{web.url}/")), Answer)
+
+
+def idle(stack: ExitStack, port: int, count: int) -> list[socket.socket]:
+    """So many connections that say nothing, or half of a request."""
+    made = []
+    for number in range(count):
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        if number % 2:
+            connection.sendall(b"POST /xmlrpc HTTP/1.1\r\nHost: x\r\nContent-Le")
+        made.append(connection)
+    return made
+
+
+def test_a_web_half_with_few_file_descriptors_serves_everybody(tmp_path: Path, web: Farm) -> None:
+    config = planet(tmp_path, [f"{web.url}/feed"]).path
+    port = free_port()
+    with (tmp_path / "log").open("wb") as log, ExitStack() as stack:
+        command = [
+            "sh",
+            "-c",
+            'ulimit -n 240; exec "$@"',
+            "sh",
+            *ME,
+            "serve",
+            "--config",
+            str(config),
+            "--port",
+            str(port),
+        ]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            eventually(lambda: _status(port) in (200, 503))
+            idle(stack, port, 150)
+
+            assert [_status(port) for _ in range(5)] == [503] * 5  # there are no pages yet, and it says so
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text("utf-8")
+
+
+def _status(port: int) -> int:
+    with suppress(requests.RequestException):
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code
+    return 0
+
+
+def test_ten_thousand_idle_connections_keep_nobody_out(tmp_path: Path, web: Farm) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 10_500:
+        pytest.skip(f"a process may have {hard} files here, and the test needs 10,500")
+    here = Running(tmp_path, web)
+    try:
+        eventually(here.has("Question"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (10_500, hard))
+        before = _memory(here)
+        with ExitStack() as stack:
+            idle(stack, here.port, 10_000)
+            for number in range(5):
+                assert here.get().status_code == 200
+                assert here.ping(f"http://127.0.0.9/{number}").startswith("Thank you")
+            grown = _memory(here) - before
+        assert grown < 100_000_000
+        assert here.get().status_code == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        here.end()
+    assert "Traceback" not in here.logged()
+
+
+def _memory(here: Running) -> int:
+    half = here.half("serve")
+    lines = Path(f"/proc/{half}/smaps_rollup").read_text("utf-8").splitlines()
+    return 1_024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+# -- feeds -------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_dies_costs_one_feed_an_hour_and_nobody_else_anything(tmp_path: Path, web: Farm) -> None:
+    here = Running(tmp_path, web, more='[poll]\nevery = "1s"\nat_least = "1s"\n')
+    try:
+        eventually(here.has("Question"))
+        work = here.half("work")
+        children = [pid for pid in members_of(here.config) if pid not in (work, here.half("serve"), here.process.pid)]
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        web.routes["/feed"] = Reply(rss([(here.post_url, "Question", "x"), (f"{web.url}/2", "Second", "y")]))
+
+        eventually(here.has("Second"), 40)
+        assert here.half("work") == work
+    finally:
+        here.end()
+
+
+def test_the_planet_starts_and_serves_while_every_feed_hangs_or_fails(tmp_path: Path, web: Farm) -> None:
+    def hang(_connection: object, over: threading.Event) -> None:
+        over.wait(60)
+
+    web.raw["/silent"] = hang
+    feeds = "".join(f'[[feeds]]\nurl = "{web.url}/{name}"\n' for name in ("none", "silent", "other"))
+    here = Running(tmp_path, web, more=f'[poll]\ntimeout = "2s"\n{feeds}')
+    try:
+        eventually(here.has("Question"))
+        assert here.ping("http://127.0.0.9/x").startswith("Thank you")
+        assert here.get("healthz").status_code in (200, 503)
+    finally:
+        assert here.end() == 0
