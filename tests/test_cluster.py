@@ -14,9 +14,11 @@ from pathlib import Path
 import dask
 import pytest
 
+from aggregator import store
 from jobs import equipment
 from jobs.children import Children
 from jobs.cluster import Cluster
+from jobs.outcomes import request
 from jobs.poll import Sweep
 from tests.builders import planet, rss
 from tests.dask_cluster import Machines, machines
@@ -252,6 +254,29 @@ def test_local_processes_take_over_when_the_scheduler_vanishes(
         f"the cluster at {made.address} can't be used, so feeds are read on this machine"
     )
     assert again.failed == 0  # type: ignore[attr-defined]
+
+
+def test_a_sweep_that_is_cut_off_leaves_nothing_behind(cluster: Machines, far: Callable[..., Far], web: Farm) -> None:
+    over = threading.Event()
+
+    def slow(_seen: Seen) -> Reply:
+        over.wait(20)
+        return Reply(status=500)
+
+    web.routes["/slow"] = slow
+    there = far(cluster.address, f"{web.url}/slow", f"{web.url}/slow?2")
+    terms = equipment.terms_for(there.world.planet)
+    feeds = store.feeds.due(there.world.database, there.world.now, 10)
+    asked = [request(feed.address, feed, terms) for feed in feeds]
+
+    sweep = there.cluster.sweep(lambda _room: [asked.pop()] if asked else [])
+    first = next(sweep)
+    crowded = there.cluster.crowded_hosts()
+    sweep.close()
+    over.set()
+
+    assert (first, crowded) == ([], {"127.0.0.1"})
+    assert there.cluster.crowded_hosts() == set()
 
 
 def test_a_cluster_that_is_not_there_is_done_without(far: Callable[..., Far], web: Farm) -> None:
