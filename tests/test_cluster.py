@@ -17,7 +17,7 @@ import pytest
 from aggregator import store
 from jobs import equipment
 from jobs.children import Children
-from jobs.cluster import Cluster
+from jobs.cluster import BATCH, Cluster
 from jobs.outcomes import request
 from jobs.poll import Sweep
 from tests.builders import planet, rss
@@ -164,20 +164,22 @@ class Crowd:
 def test_a_hosts_limit_holds_over_all_workers_and_redirects(
     cluster: Machines, far: Callable[..., Far], web: Farm
 ) -> None:
-    crowd, feeds = Crowd(), []
+    crowd = Crowd()
     with farm("127.0.0.2") as second, farm("127.0.0.3") as third:
-        for number in range(40):
+        for number in range(BATCH):
             body = Reply(rss([(f"{web.url}/{number}", f"Post {number}", "x")]))
             web.routes[f"/{number}"] = crowd.at("first", body)
             to = Reply(status=302, headers={"Location": f"{web.url}/{number}"})
             second.routes[f"/{number}"] = crowd.at("second", to)
             third.routes[f"/{number}"] = crowd.at("third", to)
-            feeds += [f"{web.url}/{number}", f"{second.url}/{number}", f"{third.url}/{number}"]
-        there = far(cluster.address, *feeds)
+        # Host by host, so that each has a batch of its own and two of them lead to the one that is being asked.
+        there = far(
+            cluster.address, *(f"{host.url}/{number}" for host in (web, second, third) for number in range(BATCH))
+        )
 
         done = there.poll()
 
-    assert done.fetched == 120  # type: ignore[attr-defined]
+    assert done.fetched == 3 * BATCH  # type: ignore[attr-defined]
     assert set(crowd.most) == {"first", "second", "third"}
     assert max(crowd.most.values()) <= 2
 
