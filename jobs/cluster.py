@@ -68,29 +68,30 @@ class Cluster:
 
     def sweep(self, more: Callable[[int], Sequence[Request]]) -> Generator[list[Landed], None, None]:
         """Fetch and read whatever `more(room)` gives, and yield what has landed; ends when there is nothing left."""
-        self._waiting.extend(more(BATCH))
-        if not self._waiting:
-            return
-        threads = self._threads()
-        if not threads:
-            yield from self._engine.sweep(self._rest_and(more))
-            return
-        executor = self._client.get_executor(pure=False, retries=0)
-        ask_in = 0
         try:
-            while True:
-                ask_in = self._ask(more, threads) if ask_in <= 0 else ask_in - 1
-                self._submit(executor)
-                if not self._under_way and not self._waiting:
-                    return
-                landed = self._landed()
-                ask_in = 0 if landed or not self._under_way else ask_in
-                yield landed
-                if self._client is None:  # it has gone: what is left is done here
-                    yield from self._engine.sweep(self._rest_and(more))
-                    return
+            self._waiting.extend(more(BATCH))
+            threads = self._threads() if self._waiting else 0
+            if threads:
+                yield from self._sweep_there(more, threads)
+            # Without a cluster, or when it has gone: what is left is done here.
+            yield from self._engine.sweep(self._rest_and(more))
         finally:
             self._abandon()
+            self._waiting.clear()
+
+    def _sweep_there(
+        self, more: Callable[[int], Sequence[Request]], threads: int
+    ) -> Generator[list[Landed], None, None]:
+        executor = self._client.get_executor(pure=False, retries=0)
+        ask_in = 0
+        while self._client is not None:
+            ask_in = self._ask(more, threads) if ask_in <= 0 else ask_in - 1
+            self._submit(executor)
+            if not self._under_way and not self._waiting:
+                return
+            landed = self._landed()
+            ask_in = 0 if landed or not self._under_way else ask_in
+            yield landed
 
     def _ask(self, more: Callable[[int], Sequence[Request]], threads: int) -> int:
         """Take more feeds, if there is room; return in how many ticks to ask again when nothing lands."""
@@ -143,8 +144,8 @@ class Cluster:
         return Item(replace(request, key=None), feed.state.body_hash, self._filters.get(feed.url, NO_FILTERS))
 
     def _latest(self, batch: Sequence[Request]) -> datetime:
-        """When a batch must be back: its feeds may all be of one host."""
-        turns = len(batch) / self._manners.per_host + 1
+        """When a batch must be back: its feeds may all be of one host, and so may those of the one before it."""
+        turns = EACH * (max(len(batch), BATCH) / self._manners.per_host + 1)
         return self._clock() + turns * timedelta(seconds=max(request.seconds for request in batch)) + SPARE
 
     def _landed(self) -> list[Landed]:

@@ -14,9 +14,11 @@ from pathlib import Path
 import dask
 import pytest
 
+from aggregator import store
 from jobs import equipment
 from jobs.children import Children
-from jobs.cluster import Cluster
+from jobs.cluster import BATCH, Cluster
+from jobs.outcomes import request
 from jobs.poll import Sweep
 from tests.builders import planet, rss
 from tests.dask_cluster import Machines, machines
@@ -162,20 +164,22 @@ class Crowd:
 def test_a_hosts_limit_holds_over_all_workers_and_redirects(
     cluster: Machines, far: Callable[..., Far], web: Farm
 ) -> None:
-    crowd, feeds = Crowd(), []
+    crowd = Crowd()
     with farm("127.0.0.2") as second, farm("127.0.0.3") as third:
-        for number in range(40):
+        for number in range(BATCH):
             body = Reply(rss([(f"{web.url}/{number}", f"Post {number}", "x")]))
             web.routes[f"/{number}"] = crowd.at("first", body)
             to = Reply(status=302, headers={"Location": f"{web.url}/{number}"})
             second.routes[f"/{number}"] = crowd.at("second", to)
             third.routes[f"/{number}"] = crowd.at("third", to)
-            feeds += [f"{web.url}/{number}", f"{second.url}/{number}", f"{third.url}/{number}"]
-        there = far(cluster.address, *feeds)
+        # Host by host, so that each has a batch of its own and two of them lead to the one that is being asked.
+        there = far(
+            cluster.address, *(f"{host.url}/{number}" for host in (web, second, third) for number in range(BATCH))
+        )
 
         done = there.poll()
 
-    assert done.fetched == 120  # type: ignore[attr-defined]
+    assert done.fetched == 3 * BATCH  # type: ignore[attr-defined]
     assert set(crowd.most) == {"first", "second", "third"}
     assert max(crowd.most.values()) <= 2
 
@@ -252,6 +256,29 @@ def test_local_processes_take_over_when_the_scheduler_vanishes(
         f"the cluster at {made.address} can't be used, so feeds are read on this machine"
     )
     assert again.failed == 0  # type: ignore[attr-defined]
+
+
+def test_a_sweep_that_is_cut_off_leaves_nothing_behind(cluster: Machines, far: Callable[..., Far], web: Farm) -> None:
+    over = threading.Event()
+
+    def slow(_seen: Seen) -> Reply:
+        over.wait(20)
+        return Reply(status=500)
+
+    web.routes["/slow"] = slow
+    there = far(cluster.address, f"{web.url}/slow", f"{web.url}/slow?2")
+    terms = equipment.terms_for(there.world.planet)
+    feeds = store.feeds.due(there.world.database, there.world.now, 10)
+    asked = [request(feed.address, feed, terms) for feed in feeds]
+
+    sweep = there.cluster.sweep(lambda _room: [asked.pop()] if asked else [])
+    first = next(sweep)
+    crowded = there.cluster.crowded_hosts()
+    sweep.close()
+    over.set()
+
+    assert (first, crowded) == ([], {"127.0.0.1"})
+    assert there.cluster.crowded_hosts() == set()
 
 
 def test_a_cluster_that_is_not_there_is_done_without(far: Callable[..., Far], web: Farm) -> None:
