@@ -7,6 +7,7 @@ is refused here, and read by feedparser. expat sees no network, and no entities:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ _VERSIONS = {"http://purl.org/rss/1.0/": "rss10", "http://www.w3.org/2005/atom":
 _BUFFER = 1 << 18
 _OF_NOBODY = "*"  # an element of a namespace that feedparser doesn't know
 # What feedparser makes of control characters that Windows shows as letters.
+_C1 = re.compile("[\x80-\x9f]")
 _WINDOWS = {
     code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
@@ -144,7 +146,7 @@ def _mended(text: str) -> str:
     """A text as feedparser mends it: UTF-8 that somebody took for Latin-1, and Windows' characters."""
     with suppress(UnicodeError):
         text = text.encode("iso-8859-1").decode("utf-8")
-    return text.translate(_WINDOWS) if any(chr(code) in text for code in _WINDOWS) else text
+    return text.translate(_WINDOWS) if _C1.search(text) else text
 
 
 def _refuse(*_: object) -> None:

@@ -72,14 +72,13 @@ def _product(generator: str) -> str:
 
 def _vocabulary(entries: Sequence[ParsedEntry]) -> frozenset[str]:
     """The words that most of the entries' texts hold."""
-    counted: Counter[str] = Counter()
+    found: Counter[bytes] = Counter()
     for entry in entries:
         text = _ENTITY.sub(" ", _TAG.sub(" ", f"{entry.title} {entry.html[:_TEXT]}"))
-        words = set(_folded(text, _LETTER, " ").translate(_LOWER_LETTERS).split())
-        long_enough = (word.decode() for word in words if len(word) >= _FEWEST_LETTERS)
-        counted.update(word for word in long_enough if len(word) >= _FEWEST_LETTERS)
-    often = [word for word, times in counted.items() if times > 1]
-    candidates = often if len(often) >= _MOST_WORDS else list(counted)
+        found.update(set(_folded(text, _LETTER, " ").translate(_LOWER_LETTERS).split()))
+    counted = {word.decode(): times for word, times in found.items() if len(word) >= _FEWEST_LETTERS}
+    often = [word for word, times in counted.items() if times > 1 and len(word) >= _FEWEST_LETTERS]
+    candidates = often if len(often) >= _MOST_WORDS else [word for word in counted if len(word) >= _FEWEST_LETTERS]
     # Of words that are equally common the longer ones: they say more of what a blog is about.
     ranked = sorted(candidates, key=lambda word: (-counted[word], -len(word), word))
     return frozenset(ranked[:_MOST_WORDS])
