@@ -13,9 +13,9 @@ run:
 demo:
     uv run planet demo
 
-# figures: `just bench poll [FEEDS]` sweeps feeds of about 100 KB on loopback, `just bench pings [SECONDS]` takes pings, `just bench site [POSTS]` publishes
-bench what="poll" *args:
-    uv run python -m bench.{{what}} {{args}}
+# figures beside others and targets: all of them, or `just bench poll [FEEDS]`, `pings [SECONDS]`, `pages`, `start`, `site [POSTS]`, `scale [FEEDS…]`
+bench what="all" *args:
+    uv run --group bench python -m {{ if what == "all" { "bench" } else { "bench." + what } }} {{args}}
 
 # kill -9 of either half at random moments under load, so often; then count what is left
 chaos kills="200" seed="1":
