@@ -51,6 +51,7 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.subscriptions._OF_CLOUD, "subscription_topic"),
         (store.pushes._COUNT, "pushed_waiting"),
         (store.pushes._READY, "pushed_waiting"),
+        (store.feeds._STAY_AWAY, "feed_stay_away"),
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
@@ -59,6 +60,7 @@ def test_queries_that_somebody_waits_for_use_an_index(database: Database, query:
         .replace(":key", "'k'")
         .replace(":id", "1")
         .replace(":url", "'u'")
+        .replace(":host", "'h'")
         .replace(":removed", "'r'")
         .replace(":withdrawn", "'w'")
         .replace(":expired", "'e'")

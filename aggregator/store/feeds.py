@@ -278,13 +278,17 @@ def _addresses(database: Database) -> dict[str, Known]:
     return {row[0]: Known(*row[1:]) for row in rows}
 
 
+# Asked once for each feed of a configuration: it must not look at all of them.
+_STAY_AWAY = "SELECT max(stay_away_until) FROM feed AS other WHERE other.host = :host AND stay_away_until IS NOT NULL"
+
+
 def _upsert(database: Database, subscription: Subscription, now: datetime) -> None:
     database.execute(
         "INSERT INTO feed (url, host, slug, site, territory, territory_host, name, author, tags, content, every,"
         " enabled, include, exclude, face, next_poll_at)"
         " VALUES (:url, :host, :slug, :site, :territory, :territory_host, :name, :author, :tags, :content, :every,"
         " :enabled, :include, :exclude, :face,"
-        " max(:now, coalesce((SELECT max(stay_away_until) FROM feed AS other WHERE other.host = :host), '')))"
+        f" max(:now, coalesce(({_STAY_AWAY}), '')))"
         " ON CONFLICT (url) DO UPDATE SET site = excluded.site, territory = excluded.territory,"
         " territory_host = excluded.territory_host, name = excluded.name, author = excluded.author,"
         " tags = excluded.tags, content = excluded.content, every = excluded.every, enabled = excluded.enabled,"

@@ -58,7 +58,7 @@ def m007_push(database: Database) -> None:
 
 @migrations()
 def m008_what_is_over(database: Database) -> None:
-    """Linkbacks that were rejected or retracted are found by when that was, to be forgotten."""
+    """Linkbacks that were rejected or retracted are found by when that was, to be forgotten; hosts that rest, by name."""
     _run(database, _OVER)
 
 
@@ -69,6 +69,7 @@ def _run(database: Database, statements: str) -> None:
 
 
 _OVER = """
+CREATE INDEX feed_stay_away ON feed (host) WHERE stay_away_until IS NOT NULL;
 CREATE INDEX linkback_over ON linkback (settled_at) WHERE status IN ('rejected', 'retracted');
 """
 
