@@ -58,7 +58,7 @@ def m007_push(database: Database) -> None:
 
 @migrations()
 def m008_what_is_over(database: Database) -> None:
-    """Linkbacks that were rejected or retracted are found by when that was, to be forgotten; hosts that rest, by name."""
+    """Linkbacks that were rejected or retracted are found by when that was, and hosts that rest by their name."""
     _run(database, _OVER)
 
 
