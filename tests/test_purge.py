@@ -46,7 +46,6 @@ def left_in(folder: Path, secrets: tuple[str, ...] = SECRETS) -> set[str]:
 @pytest.fixture
 def here(world: Worlds, web: Farm, elsewhere: Farm) -> World:
     """A post that is everywhere: rows, index, topics, weeks, conversations, comments, thoughts and others' excerpts."""
-    words = "xyzzytext " * 3_000
     secret = (
         f"<item><title>XyzzyTitle of the day</title><link>{web.url}/xyzzypath</link><guid isPermaLink='false'>xyzzyguid</guid>"
         f"<author>Xyzzyauthor</author><category>xyzzytag</category><enclosure url='{web.url}/xyzzysound.mp3' type='audio/mpeg'/>"
