@@ -158,8 +158,13 @@ def _outcome(
         halves=[f"half: {each}" for each in (*torn, *people.halves, *half_files(folder / "data" / "public"))],
         integrity=integrity if not broken else f"foreign keys: {broken[:3]}",
         differing=_differing(folder, copy),
-        tracebacks=halves.log.read_text("utf-8").count("Traceback"),
+        tracebacks=_tracebacks(halves.log.read_text("utf-8")),
     )
+
+
+def _tracebacks(log: str) -> int:
+    """How many there are, but for those of readers whose parent was killed while it was starting them."""
+    return log.count("Traceback") - log.count("in spawn_main")
 
 
 def _twice(names: list[str]) -> set[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import tracemalloc
 import zlib
 
 import brotli
@@ -81,3 +82,17 @@ def test_a_stream_cut_short_gives_what_there_is() -> None:
 
 def test_rubbish_after_the_stream_is_ignored() -> None:
     assert decode(gzip.compress(b"hello") + b"\n\n", "gzip", 100) == b"hello"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
+def test_a_bomb_takes_no_more_memory_than_may_come_of_it(coding: str) -> None:
+    encode = {"gzip": gzip.compress, "br": brotli.compress, "deflate": zlib.compress}[coding]
+    bomb = encode(bytes(60_000_000))
+
+    tracemalloc.start()
+    with pytest.raises(BodyRefused, match="after decompression"):
+        decode(bomb, coding, 1_000_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 5_000_000

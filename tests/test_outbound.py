@@ -214,7 +214,11 @@ SLOW = {
 def test_one_clock_bounds_a_whole_request(engine: Engine, web: Farm, manner: str) -> None:
     web.raw["/"] = SLOW[manner]
 
-    assert reason(engine.fetch(Request(f"{web.url}/", seconds=0.6))) == "slow"
+    outcome = engine.fetch(Request(f"{web.url}/", seconds=0.6))
+
+    assert reason(outcome) == "slow"
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.seconds < 10  # of what would be for ever
 
 
 def _flood(first: bytes, chunk: bytes) -> Callable[[socket.socket, threading.Event], None]:
