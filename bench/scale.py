@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil, floor, log10
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -159,7 +160,44 @@ def measure(report: Report, sizes: Sequence[int] = SIZES) -> list[Grown]:
     return found
 
 
+def chart(found: Sequence[Grown]) -> str:
+    """Draw how a sweep's time, the memory and the database grow with the feeds; both axes are logarithmic (SVG)."""
+    lines = {
+        "sweep, s": ("#b5482f", [(of.feeds, of.swept) for of in found]),
+        "memory, MB": ("#2f6f73", [(of.feeds, of.memory) for of in found]),
+        "database, MB": ("#6b5b95", [(of.feeds, of.database) for of in found]),
+    }
+    left, right = log10(found[0].feeds), log10(found[-1].feeds)
+    values = [value for _, points in lines.values() for _, value in points]
+    low, high = floor(log10(max(min(values), 0.01))), ceil(log10(max(values)))
+
+    def at(feeds: float, value: float) -> str:
+        x = 60 + 420 * (log10(feeds) - left) / (right - left)
+        return f"{x:.0f},{260 - 230 * (log10(max(value, 0.01)) - low) / (high - low):.0f}"
+
+    drawn = []
+    for power in range(low, high + 1):
+        x, y = at(10**left, 10**power).split(",")
+        drawn.append(
+            f'<path d="M{x} {y}H480" stroke="#8884"/><text x="52" y="{y}" text-anchor="end">{10.0**power:g}</text>'
+        )
+    for of in found:
+        x, _ = at(of.feeds, 10**low).split(",")
+        drawn.append(f'<text x="{x}" y="280" text-anchor="middle">{of.feeds:,}</text>')
+    for name, (color, points) in lines.items():
+        path = " ".join(at(feeds, value) for feeds, value in points)
+        x, y = at(*points[-1]).split(",")
+        drawn.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        drawn.append(f'<text x="{int(x) + 8}" y="{y}" style="fill:{color}">{name}</text>')
+    style = "text{font:12px system-ui,sans-serif;fill:#777}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 590 290"><style>{style}</style>{"".join(drawn)}</svg>\n'
+    )
+
+
 if __name__ == "__main__":
     told = Report("scale")
-    measure(told, [int(size.replace("_", "")) for size in sys.argv[1:]] or SIZES)
+    grown = measure(told, [int(size.replace("_", "")) for size in sys.argv[1:]] or SIZES)
     told.finish()
+    if len(grown) > 1:
+        (Path(__file__).parents[1] / "docs" / "scaling.svg").write_text(chart(grown))
