@@ -12,6 +12,9 @@ import pytest
 import requests
 
 from aggregator import store
+from aggregator.feeds import read
+from aggregator.model import Poll
+from jobs.record import Keeping, Polled, record
 from tests.builders import NOON, planet, rss
 from tests.farm import Farm, Reply
 from tests.hub import Hub
@@ -346,6 +349,25 @@ def test_what_a_push_does_not_hold_is_not_missing(here: World, web: Farm, hub: H
 
     assert sorted(here.titles()) == ["Another", "Post 1"]
     assert here.database.execute("SELECT count(*) FROM entry WHERE missing_at IS NOT NULL").fetchone()[0] == 0
+
+
+def test_an_edit_is_not_lost_when_a_push_brings_the_post_while_a_poll_reads_it(
+    here: World, web: Farm, hub: Hub
+) -> None:
+    [due] = store.feeds.due(here.database, here.later(days=1).now, 1, under_way=set(), crowded=set())
+    known = store.entries.known_hashes(here.database, due.id)
+    body = feed(web, "2", "1").replace(b"Post 2", b"Post 2, corrected")
+    reading = read(body, "", "", due.url, known, len(body))
+
+    hub.bring(feed(web, "2"))
+    here.read_pushes()
+    with store.transaction(here.database):
+        poll = Poll(here.now, 200, len(body), 1, "read")
+        polled = Polled(due, due.state, poll, reading, frozenset(known))
+        recorded = record(here.database, polled, Keeping(5), here.now)
+
+    assert (recorded.new, recorded.edited) == (0, 1)
+    assert here.titles() == ["Post 2, corrected", "Post 1"]
 
 
 def test_a_push_that_is_no_feed_has_the_feed_polled(here: World, web: Farm, hub: Hub) -> None:
