@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -526,6 +527,34 @@ def test_a_hub_that_echoes_our_secrets_finds_them_nowhere(open_world: Made, web:
     token, secret = hub.asked[0]["hub.callback"].rpartition("/")[2], hub.asked[0]["hub.secret"]
     told = [here.health().push_problem, here.explain(f"{web.url}/feed"), here.page("status/index.html")]
     assert not [text for text in told if token in text or secret in text]
+
+
+def test_a_hub_that_redirects_to_our_secrets_finds_them_nowhere(open_world: Made, web: Farm, hub: Hub) -> None:
+    offer(web, hub, "1")
+
+    def answer(seen: object) -> Reply:
+        hub._answer(seen)  # type: ignore[arg-type]
+        return Reply(status=307, headers={"Location": f"ftp://elsewhere.test/{hub.asked[-1]['hub.callback']}"})
+
+    hub.web.routes["/hub"] = answer
+    here = open_world(f"{web.url}/feed")
+    here.poll()
+
+    here.subscribe()
+
+    assert "ftp://elsewhere.test/" in here.health().push_problem
+    assert hub.asked[0]["hub.callback"].rpartition("/")[2] not in here.health().push_problem
+
+
+def test_a_hub_that_agrees_to_what_is_void_by_now_ends_no_subscription(here: World, hub: Hub) -> None:
+    agreed = store.subscriptions.at(here.database, hub.asked[0]["hub.callback"].rpartition("/")[2])
+    assert agreed is not None
+    void = replace(agreed, id=agreed.id + 1, state="asked")
+
+    with store.transaction(here.database):
+        store.subscriptions.agree(here.database, void, here.now, here.now, here.now)
+
+    assert state(here) == "active"
 
 
 def test_a_hub_that_redirects_inside_is_not_followed(open_world: Made, web: Farm, elsewhere: Farm) -> None:
