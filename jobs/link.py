@@ -122,7 +122,7 @@ def _near(links: Sequence[Link], hosts: Collection[str]) -> list[Link]:
 
 def _names(source: Source, hosts: Collection[str]) -> bool:
     """Tell whether a post, sanitised as it is stored, may link to one of the hosts."""
-    return any(found.lower() in hosts for found in _HOSTS.findall(source.html))
+    return any(host_of(f"http://{found.lower()}") in hosts for found in _HOSTS.findall(source.html))
 
 
 def _result(future: Future[list[Link]]) -> list[Link] | None:

@@ -151,7 +151,8 @@ def _keep(
 ) -> _Kept:
     """Store what is new and what has changed."""
     old = store.identity.old_entries(database, feed_id) if reading.entries or known else []
-    fresh, changed = _apart(reading.entries, known)
+    # A push may have brought an entry since the poll looked what is known.
+    fresh, changed = _apart(reading.entries, known | {entry.guid for entry in old})
     if store.gone.has_graves(database):
         fresh = [entry for entry in fresh if not store.gone.is_buried(database, entry.guid, entry.url)]
     aliases = known_again(fresh, old, set(reading.guids)) if old else {}

@@ -159,7 +159,8 @@ class Subscriptions:
 def _problem(asked: _Asked, outcome: Outcome) -> str:
     """Why a hub or a cloud has not taken a request, "" when it has; in words that give no secret away."""
     if isinstance(outcome, NoAnswer):
-        return f"its {'cloud' if asked.cloud else 'hub'} can't be asked: {outcome.reason}"
+        why = websub.in_words(asked.registration, outcome.reason)
+        return f"its {'cloud' if asked.cloud else 'hub'} can't be asked: {why}"
     if asked.cloud:
         return rsscloud.problem(asked.cloud, outcome.status, outcome.body)
     if 200 <= outcome.status < 300:

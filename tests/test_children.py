@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from aggregator.errors import ChildStopped, FeedUnreadable, NoVerdict
+from aggregator.feeds.voice import fingerprint
 from jobs.children import Children, result
 from tests.farm import eventually
 
@@ -98,6 +99,13 @@ def test_a_verdict_about_a_small_body_comes_within_three_seconds_of_the_processo
 
     started = 1.5  # a child imports what it reads with
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3 + started
+
+
+def test_a_text_of_many_strange_letters_is_read_in_a_small_bodys_time(children: Children) -> None:
+    letters = "".join(map(chr, range(0xF0000, 0xFFFFE)))
+    text = f"{'word ' * 30}{letters * 5}"
+
+    assert result(children.submit(fingerprint, text)) == fingerprint("word " * 30)
 
 
 def test_a_large_body_has_more_time(children: Children) -> None:

@@ -58,6 +58,17 @@ def test_a_link_between_members_is_a_thought_without_a_ping(world: Callable[...,
     assert not [seen for seen in b.seen if seen.path == "/2"]  # its feed has said it
 
 
+@pytest.mark.parametrize("spelled", ["127.0.0.2.", "127.2", "127。0.0.2"])
+def test_a_link_is_found_however_its_host_is_spelled(
+    world: Callable[..., World], blogs: list[Farm], spelled: str
+) -> None:
+    a, b, _ = blogs
+    url = a.url.replace("127.0.0.2", spelled)
+    here = world(feed_at(a, ("/1", "Question", "x")), feed_at(b, ("/2", "Answer", link(f"{url}/1"))))
+
+    assert read(here) == 1
+
+
 def test_a_link_to_a_post_that_comes_later_is_found_then(world: Callable[..., World], blogs: list[Farm]) -> None:
     a, b, _ = blogs
     here = world(feed_at(a), feed_at(b, ("/2", "Answer", link(f"{a.url}/1"))))

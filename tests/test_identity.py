@@ -11,6 +11,7 @@ import pytest
 from linkbacks.decisions import Accepted
 
 from aggregator import store
+from aggregator.feeds.voice import fingerprint
 from tests.builders import NOON, hours_ago
 from tests.farm import Farm, Reply
 from tests.world import World
@@ -28,6 +29,12 @@ def channel(*items: tuple[str, str, str, datetime], title: str = "A blog", more:
         for guid, url, name, at in items
     )
     return Reply(f'<rss version="2.0"><channel><title>{title}</title>{more}{body}</channel></rss>'.encode())
+
+
+def test_a_texts_fingerprint_does_not_depend_on_the_order_in_which_letters_are_folded() -> None:
+    marks = "\u0307\u030c\u0331\u0308\u030a\u0301"
+
+    assert fingerprint(f"{WORDS} İǰẖẗẘẙΐ {marks}") == fingerprint(f"{WORDS} İǰẖẗẘẙΐ")
 
 
 # -- published again ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 import requests
 
 from aggregator import store
+from aggregator.feeds import read
+from aggregator.model import Poll
+from jobs.record import Keeping, Polled, record
 from tests.builders import NOON, planet, rss
 from tests.farm import Farm, Reply
 from tests.hub import Hub
@@ -348,6 +352,25 @@ def test_what_a_push_does_not_hold_is_not_missing(here: World, web: Farm, hub: H
     assert here.database.execute("SELECT count(*) FROM entry WHERE missing_at IS NOT NULL").fetchone()[0] == 0
 
 
+def test_an_edit_is_not_lost_when_a_push_brings_the_post_while_a_poll_reads_it(
+    here: World, web: Farm, hub: Hub
+) -> None:
+    [due] = store.feeds.due(here.database, here.later(days=1).now, 1, under_way=set(), crowded=set())
+    known = store.entries.known_hashes(here.database, due.id)
+    body = feed(web, "2", "1").replace(b"Post 2", b"Post 2, corrected")
+    reading = read(body, "", "", due.url, known, len(body))
+
+    hub.bring(feed(web, "2"))
+    here.read_pushes()
+    with store.transaction(here.database):
+        poll = Poll(here.now, 200, len(body), 1, "read")
+        polled = Polled(due, due.state, poll, reading, frozenset(known))
+        recorded = record(here.database, polled, Keeping(5), here.now)
+
+    assert (recorded.new, recorded.edited) == (0, 1)
+    assert here.titles() == ["Post 2, corrected", "Post 1"]
+
+
 def test_a_push_that_is_no_feed_has_the_feed_polled(here: World, web: Farm, hub: Hub) -> None:
     hub.bring(b"nonsense \xff")
     offer(web, hub, "2", "1")
@@ -504,6 +527,34 @@ def test_a_hub_that_echoes_our_secrets_finds_them_nowhere(open_world: Made, web:
     token, secret = hub.asked[0]["hub.callback"].rpartition("/")[2], hub.asked[0]["hub.secret"]
     told = [here.health().push_problem, here.explain(f"{web.url}/feed"), here.page("status/index.html")]
     assert not [text for text in told if token in text or secret in text]
+
+
+def test_a_hub_that_redirects_to_our_secrets_finds_them_nowhere(open_world: Made, web: Farm, hub: Hub) -> None:
+    offer(web, hub, "1")
+
+    def answer(seen: object) -> Reply:
+        hub._answer(seen)  # type: ignore[arg-type]
+        return Reply(status=307, headers={"Location": f"ftp://elsewhere.test/{hub.asked[-1]['hub.callback']}"})
+
+    hub.web.routes["/hub"] = answer
+    here = open_world(f"{web.url}/feed")
+    here.poll()
+
+    here.subscribe()
+
+    assert "ftp://elsewhere.test/" in here.health().push_problem
+    assert hub.asked[0]["hub.callback"].rpartition("/")[2] not in here.health().push_problem
+
+
+def test_a_hub_that_agrees_to_what_is_void_by_now_ends_no_subscription(here: World, hub: Hub) -> None:
+    agreed = store.subscriptions.at(here.database, hub.asked[0]["hub.callback"].rpartition("/")[2])
+    assert agreed is not None
+    void = replace(agreed, id=agreed.id + 1, state="asked")
+
+    with store.transaction(here.database):
+        store.subscriptions.agree(here.database, void, here.now, here.now, here.now)
+
+    assert state(here) == "active"
 
 
 def test_a_hub_that_redirects_inside_is_not_followed(open_world: Made, web: Farm, elsewhere: Farm) -> None:

@@ -18,6 +18,7 @@ _ENTRIES = 20
 _TEXT = 4_000
 _LETTER = re.compile(r"[^\W\d_]")
 _FEWEST_LETTERS = 4
+_FEW = 100
 # For counting words only: what is left of markup harms nobody. Two patterns, as each then has a first letter to find.
 _TAG, _ENTITY = re.compile(r"<[^>]{0,1000}>"), re.compile(r"&\w{1,20};")
 _IN_WORD = re.compile(r"\w")
@@ -43,13 +44,18 @@ def count_words(text: str) -> int:
 def _folded(text: str, kept: re.Pattern[str], instead: str) -> bytes:
     """A text in UTF-8 whose characters beyond ASCII are case-folded, or replaced where they are not kept.
 
-    Character by character, of which a text has few that differ: folding all of it takes ten times as long.
+    Character by character where a text has few that differ: folding all of it takes ten times as long.
     """
     if not text.isascii():
-        for character in set(text.encode("utf-8", "replace").translate(None, _ASCII).decode()):
-            folded = character.casefold() if kept.match(character) else instead
-            if folded != character:
-                text = text.replace(character, folded)
+        others = set(text.encode("utf-8", "replace").translate(None, _ASCII).decode())
+        folded = {one: one.casefold() if kept.match(one) else instead for one in others}
+        different = {one: other for one, other in folded.items() if other != one}
+        if len(different) > _FEW:
+            text = text.translate({ord(one): other for one, other in different.items()})
+        else:
+            # What is dropped goes first: folding makes such characters of others.
+            for one in sorted(different, key=lambda one: different[one] != instead):
+                text = text.replace(one, different[one])
     return text.encode("utf-8", "replace")
 
 

@@ -87,11 +87,11 @@ class Callbacks:
     def _answer(self, token: str, asked: Question) -> tuple[int, str]:
         now = self._clock()
         with self._open() as database, store.named_errors():
-            wanted = store.subscriptions.at(database, token)  # before a lock is taken: anybody may come here
-            if wanted is None:
+            if store.subscriptions.at(database, token) is None:  # before a lock is taken: anybody may come here
                 return 404, _UNKNOWN
             with store.transaction(database):
-                return self._answered(database, wanted, asked, now)
+                wanted = store.subscriptions.at(database, token)  # another may have taken its place meanwhile
+                return self._answered(database, wanted, asked, now) if wanted else (404, _UNKNOWN)
 
     @staticmethod
     def _answered(database: Database, wanted: Registration, asked: Question, now: datetime) -> tuple[int, str]:

@@ -97,11 +97,16 @@ _OF_CLOUD = (
 
 
 def agree(database: Database, agreed: Registration, now: datetime, ends_at: datetime, renew_at: datetime) -> None:
-    """Note that a hub has agreed; an earlier subscription gives way to the new one. Inside a transaction."""
-    _leave(database, "feed_id = ? AND id <> ? AND state = 'active'", [agreed.feed_id, agreed.id], now)
-    database.execute(
+    """Note that a hub has agreed; an earlier subscription gives way to the new one. Inside a transaction.
+
+    What has become void meanwhile takes nobody's place.
+    """
+    begun = database.execute(
         "UPDATE subscription SET state = 'active', next_at = ? WHERE id = ?", [to_text(ends_at), agreed.id]
     )
+    if not begun.rowcount:
+        return
+    _leave(database, "feed_id = ? AND id <> ? AND state = 'active'", [agreed.feed_id, agreed.id], now)
     database.execute(
         "UPDATE feed SET ask_at = ?, ask_failures = 0, ask_problem = '' WHERE id = ?",
         [to_text(renew_at), agreed.feed_id],
