@@ -21,7 +21,7 @@ def around(database: Database, entry_id: int) -> list[int]:
 def _is_shown(post: str) -> str:
     return (
         f"{post}.hidden = '' AND {post}.url_key <> ''"
-        f" AND {post}.feed_id IN (SELECT id FROM feed WHERE removed_at IS NULL)"
+        f" AND EXISTS (SELECT 1 FROM feed WHERE feed.id = {post}.feed_id AND removed_at IS NULL)"
     )
 
 
