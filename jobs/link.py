@@ -54,8 +54,9 @@ class Linking:
         Raises: StoreFailed. A post that was not finished is read again.
         """
         made = 0
+        here: set[str] = set()
         while not self._until() and (sources := store.outlinks.unread(self._database, BATCH)):
-            here = store.outlinks.hosts(self._database) | {host_of(self._policy.planet_url)}
+            here = here or store.outlinks.hosts(self._database) | {host_of(self._policy.planet_url)}
             # Most posts name nobody here: it takes no parser to see that.
             reading = [
                 (source, self._children.submit(links_of, source.html, source.url) if _names(source, here) else None)
