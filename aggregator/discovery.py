@@ -22,7 +22,7 @@ MOST_LINKS = 100
 # Case, quotes, order and space are the specification's; nothing is parsed leniently.
 _PINGBACK = re.compile(r"<link rel=\"pingback\" href=\"([^\"]+)\" ?/?>")
 _RDF = re.compile(r"<rdf:Description\b([^<>]{0,8000})/?>", re.IGNORECASE)
-_RDF_ATTRIBUTE = re.compile(r"([\w:]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_RDF_ATTRIBUTE = re.compile(r"(?<![\w:])([\w:]++)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _LONGEST_TO_SEARCH = 1_000_000
 
 

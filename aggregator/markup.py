@@ -94,7 +94,7 @@ _FILM = re.compile(
     r"<(video|audio)\b([^<>]{0,2000})>([^<]{0,500}(?:<(?!video\b|audio\b|/)[^<]{0,500}){0,20})</\1\s*>", re.IGNORECASE
 )
 _PICTURE = re.compile(r"<img\b([^<>]{0,4000})>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""([a-zA-Z-]+)\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s"'<>]+))""")
+_ATTRIBUTE = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]++)\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s"'<>]+))""")
 # Where programs that load pictures late keep their addresses.
 _LATE = ("data-src", "data-lazy-src", "data-original", "data-orig-file")
 _POINT = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)|display\s*:\s*none", re.IGNORECASE)

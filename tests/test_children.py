@@ -8,8 +8,10 @@ from contextlib import suppress
 
 import pytest
 
+from aggregator.discovery import trackback
 from aggregator.errors import ChildStopped, FeedUnreadable, NoVerdict
 from aggregator.feeds.voice import fingerprint
+from aggregator.markup import clean
 from jobs.children import Children, result
 from tests.farm import eventually
 
@@ -106,6 +108,17 @@ def test_a_text_of_many_strange_letters_is_read_in_a_small_bodys_time(children: 
     text = f"{'word ' * 30}{letters * 5}"
 
     assert result(children.submit(fingerprint, text)) == fingerprint("word " * 30)
+
+
+@pytest.mark.parametrize("picture", [f"<img style {'a' * 3_900}>", f"<img data-{'a-' * 1_900}>"])
+def test_pictures_of_long_attributes_are_made_safe_in_a_small_bodys_time(children: Children, picture: str) -> None:
+    assert result(children.submit(clean, picture * 100, "http://blog.test/")).count("<img") == 100
+
+
+def test_long_attributes_of_trackback_are_looked_through_in_a_small_bodys_time(children: Children) -> None:
+    page = f"<rdf:Description {'a' * 7_900}>" * 20
+
+    assert result(children.submit(trackback, "http://blog.test/", page)) == ""
 
 
 def test_a_large_body_has_more_time(children: Children) -> None:

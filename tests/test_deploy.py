@@ -252,6 +252,26 @@ def test_nginx_as_a_cache_has_the_new_page_for_the_first_who_asks_after_a_publis
         planet.end()
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not here")
+def test_what_a_cache_could_not_fetch_anew_stays_listed(tmp_path: Path, web: Farm) -> None:
+    port = web.url.rpartition(":")[2]
+    refresh = ["/bin/sh", DEPLOY / "refresh-cache", tmp_path, f"http://planet.test:{port}", "127.0.0.1"]
+    found, gone = tmp_path / "000000000001.txt", tmp_path / "000000000002.txt"
+    found.write_text("https://planet.example/\nhttps://planet.example/feed.atom\n")
+    gone.write_text("https://planet.example/posts/1-gone/\n")
+    web.html("/", "x")
+    web.routes["/feed.atom"] = Reply(status=503)
+
+    in_vain = subprocess.run(refresh, check=False)
+    left = (found.exists(), gone.exists())
+    web.routes["/feed.atom"] = Reply(b"x")
+    subprocess.run(refresh, check=True)
+
+    assert in_vain.returncode != 0
+    assert left == (True, False)
+    assert not found.exists()
+
+
 @pytest.mark.skipif(not shutil.which("caddy"), reason="Caddy is not here")
 def test_caddyfile_is_valid() -> None:
     subprocess.run(["caddy", "validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile"], check=True)

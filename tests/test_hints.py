@@ -156,6 +156,40 @@ def test_a_stranger_has_nothing_echoed_and_nothing_polled(open_world: Made, web:
     assert here.later(minutes=1).poll().feeds == 0
 
 
+def test_of_many_notifications_two_are_written_down(open_world: Made, web: Farm, cloud: Cloud) -> None:
+    here = registered(open_world, web, cloud, "http-post")
+
+    answers = [
+        requests.post(f"{here.planet.masthead.url}rsscloud", data={"url": f"{web.url}/feed"}, timeout=5)
+        for _ in range(10)
+    ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert here.pushes() == {"cloud": 2}
+
+
+def test_a_hint_after_a_poll_that_came_due_in_a_hints_rest_is_not_lost(open_world: Made, web: Farm) -> None:
+    web.routes["/feed"] = Reply(rss([(f"{web.url}/1", "Post 1", "x")], home=f"{web.url}/"))
+    here = open_world(f"{web.url}/feed")
+    here.poll()
+    polls = []
+    for seconds in (1, 10):
+        hinted(here.later(seconds=seconds), web)
+        polls.append(here.poll().feeds)
+    store.feeds.make_due(here.database, here.now)
+    polls.append(here.poll().feeds)
+
+    hinted(here.later(seconds=10), web)
+
+    assert polls == [1, 0, 1]
+    assert here.later(minutes=5).poll().feeds == 1
+
+
+def hinted(here: World, web: Farm) -> None:
+    with store.transaction(here.database):
+        assert hints.take(here.database, [f"{web.url}/"], here.now)
+
+
 def test_a_thousand_notifications_are_one_poll(open_world: Made, web: Farm, cloud: Cloud) -> None:
     here = registered(open_world, web, cloud, "http-post")
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from aggregator import store
+from aggregator import clock, store
 from aggregator.feeds import read
 from aggregator.model import Poll
 from jobs.record import Keeping, Polled, record
 from tests.builders import NOON, planet, rss
 from tests.farm import Farm, Reply
 from tests.hub import Hub
+from tests.test_purge import left_in, run
 from tests.world import World
 
 Made = Callable[..., World]
@@ -369,6 +370,20 @@ def test_an_edit_is_not_lost_when_a_push_brings_the_post_while_a_poll_reads_it(
 
     assert (recorded.new, recorded.edited) == (0, 1)
     assert here.titles() == ["Post 2, corrected", "Post 1"]
+
+
+def test_a_push_that_waits_is_purged_too_and_its_feed_is_polled(here: World, web: Farm, hub: Hub) -> None:
+    here.now = clock.now()  # which commands go by
+    here.poll()
+    offer(web, hub, "2", "1")
+    hub.bring(feed(web, "2", "1").replace(b"&lt;p&gt;1&lt;/p&gt;", b"xyzzytext"))
+
+    assert run(here.planet.path, "purge", f"{web.url}/1").exit_code == 0
+
+    assert left_in(here.planet.data, ("xyzzytext",)) == set()
+    assert here.read_pushes() == 0
+    assert here.later(seconds=5).poll().new_entries == 1
+    assert here.titles() == ["Post 2"]
 
 
 def test_a_push_that_is_no_feed_has_the_feed_polled(here: World, web: Farm, hub: Hub) -> None:

@@ -62,6 +62,7 @@ def _bury(database: Database, planet: Planet, url: str) -> tuple[list[int], int]
     with store.transaction(database):
         for id in ids:
             store.gone.bury(database, id, clock.now())
+        store.pushes.give_up(database, clock.now())  # nobody has read yet what they hold
         return ids, store.mentions.purge(database, url, clock.now())
 
 

@@ -44,7 +44,6 @@ log = logging.getLogger("planet.serve")
 _XML = [("content-type", calls.CONTENT_TYPE)]
 _CONVERSATION = re.compile(r"conversations/([0-9]{1,18})/?")
 MOST_HELD = 100
-# Longer than all retries of a verification together.
 _SAFETY = dict(SAFETY)
 _NO_SUCH_PAGE = (
     "There is no such page",

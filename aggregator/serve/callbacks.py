@@ -152,10 +152,11 @@ class Callbacks:
             wanted = store.subscriptions.of_cloud(database, topic) if topic else None
             if wanted is None or (is_challenge and wanted.state != "asked"):
                 return False
-            if is_challenge:
-                return True
+            now = self._clock()
+            if is_challenge or store.arrivals.is_planned(database, wanted.feed_id, now):
+                return True  # before a lock is taken: anybody may come here, as often as they like
             with store.transaction(database):
-                store.arrivals.hint(database, wanted.feed_id, self._clock(), "push")
+                store.arrivals.hint(database, wanted.feed_id, now, "push")
                 store.metrics.add(database, {("pushes", "cloud"): 1})
                 return True
 

@@ -18,16 +18,26 @@ def hint(database: Database, feed_id: int, now: datetime, by: Literal["push", "p
     fails keeps its own pace: anybody can send such a hint. One that is being asked at this moment is asked once more:
     the answer may be older than the hint.
     """
-    if at := _planned(database, feed_id, "hinted_at", now):
-        database.execute(_HINTED, {"id": feed_id, "by": by, "at": to_text(at)})
+    _planned(database, feed_id, "hinted_at", now)
+    # Also when that is planned: a poll that came due meanwhile, before this hint, has taken the plan with it.
+    database.execute(_HINTED, {"id": feed_id, "by": by})
 
 
 _HINTED = """
 UPDATE feed SET hint = CASE WHEN hint = '' THEN :by ELSE hint END,
     next_poll_at = CASE WHEN is_taken THEN next_poll_at
-        ELSE min(next_poll_at, max(:at, coalesce(stay_away_until, ''))) END
+        ELSE min(next_poll_at, max(hinted_at, coalesce(stay_away_until, ''))) END
 WHERE id = :id AND failures = 0
 """
+
+
+def is_planned(database: Database, feed_id: int, now: datetime) -> bool:
+    """Tell whether one more hint at a feed would change nothing: it is to be polled for one, once its rest is over."""
+    row = database.execute(_IS_PLANNED, [to_text(now), feed_id]).fetchone()
+    return bool(row and row[0])
+
+
+_IS_PLANNED = "SELECT hinted_at > ? AND (hint <> '' OR failures > 0) FROM feed WHERE id = ?"
 
 
 def links_due(database: Database, feed_id: int, now: datetime) -> datetime | None:

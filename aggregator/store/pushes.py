@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from aggregator.model import Pushed, Registration
+from aggregator.store import arrivals
 from aggregator.store.connection import an_instant, to_text
 
 # So many of one subscription wait to be read; a poll brings what comes on top.
@@ -51,6 +52,19 @@ SELECT pushed.id, feed.id, feed.url, coalesce(nullif(feed.address, ''), feed.url
 FROM pushed INDEXED BY pushed_waiting JOIN subscription ON subscription.id = subscription_id
     JOIN feed ON feed.id = feed_id
 WHERE body IS NOT NULL ORDER BY pushed.id LIMIT ?
+"""
+
+
+def give_up(database: Database, now: datetime) -> None:
+    """Forget what waits to be read, whatever it holds; its feeds are polled instead. Inside a transaction."""
+    rows = database.execute(_WAITING_FEEDS).fetchall()
+    database.execute("UPDATE pushed SET body = NULL WHERE body IS NOT NULL")
+    for (feed_id,) in rows:
+        arrivals.hint(database, feed_id, now, "push")
+
+
+_WAITING_FEEDS = """
+SELECT DISTINCT feed_id FROM pushed JOIN subscription ON subscription.id = subscription_id WHERE body IS NOT NULL
 """
 
 
