@@ -44,7 +44,6 @@ def address(text: str) -> Address | None:
     return Address(url, canonical(url), host_of(url)) if url else None
 
 
-@lru_cache(_MOST_REMEMBERED)
 def web_url(text: str, base: str = "") -> str:
     """Return the absolute http(s) URL that `text` stands for, or "" when it is none.
 
@@ -52,6 +51,11 @@ def web_url(text: str, base: str = "") -> str:
     is escaped. Credentials, control characters and other schemes make it none.
     Source: WHATWG URL, section 4.4 (stripping); RFC 3986 section 5 (resolution).
     """
+    return _web_url(text, base) if len(text) <= 2 * LONGEST else ""  # what is longer is not remembered
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _web_url(text: str, base: str) -> str:
     if len(text) <= LONGEST and _PLAIN.fullmatch(text):
         return text
     text = re.sub(r"[\t\r\n]", "", text.strip(" \t\r\n\x0c\x00"))

@@ -110,7 +110,9 @@ def grow(feeds: int) -> Grown:
         publisher = equipment.publisher_for(database, planet, lambda: NOW)
         _sweep(database, planet, children, 1)
         with store.transaction(database):
-            database.execute("DELETE FROM stale")  # as if it were published: the first time is for bench.site to measure
+            database.execute(
+                "DELETE FROM stale"
+            )  # as if it were published: the first time is for bench.site to measure
         before, began, known = cpu_of(os.getpid()), time.monotonic(), _entries(database)
         _sweep(database, planet, children, 2)
         swept, cpu, peak = time.monotonic() - began, cpu_of(os.getpid()) - before, memory(os.getpid())

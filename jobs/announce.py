@@ -60,6 +60,8 @@ class Announcer:
         changed = store.pages.changed_since(self._database, earlier)
         feeds = sorted(f"{self._planet_url}{path}" for path in changed if _FEED.fullmatch(path))
         problem = self._tell(feeds)
+        if self._until():
+            return 0
         if problem:
             self._failures += 1
             pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)

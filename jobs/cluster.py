@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ BATCH = 50
 EACH = 2
 CONNECT_SECONDS = 5
 TRY_AGAIN = timedelta(minutes=1)
+LOOK_EVERY = timedelta(seconds=5)
 # What a batch may take beside its requests: to get its turn, and to be read.
 SPARE = timedelta(minutes=2)
 _TICK = 0.1
@@ -83,8 +84,13 @@ class Cluster:
         self, more: Callable[[int], Sequence[Request]], threads: int
     ) -> Generator[list[Landed], None, None]:
         executor = self._client.get_executor(pure=False, retries=0)
-        ask_in = 0
+        ask_in, look_at = 0, self._clock() + LOOK_EVERY
         while self._client is not None:
+            if self._clock() >= look_at:  # workers come and go; what is given to none waits for ever
+                threads, look_at = self._threads(), self._clock() + LOOK_EVERY
+                if not threads:
+                    self._take_back()
+                    return
             ask_in = self._ask(more, threads) if ask_in <= 0 else ask_in - 1
             self._submit(executor)
             if not self._under_way and not self._waiting:
@@ -155,7 +161,7 @@ class Cluster:
         for future in done:
             try:
                 outcomes = future.result()
-            except (Exception, CancelledError) as error:  # of a library of many layers: whatever ends a batch from afar
+            except Exception as error:  # of a library of many layers: whatever ends a batch from afar
                 why = why or f"{type(error).__name__}: {error}"
             else:
                 batch = self._under_way.pop(future)
@@ -203,10 +209,13 @@ class Cluster:
         return threads
 
     def _give_up(self, why: str) -> None:
-        """Take back whatever is under way; it is done here."""
+        self._take_back()
+        self._tell(why)
+
+    def _take_back(self) -> None:
+        """Let whatever is under way wait again: it is done here."""
         self._waiting.extend(request for batch in self._under_way.values() for request in batch.requests)
         self._abandon()
-        self._tell(why)
 
     def _tell(self, why: str) -> None:
         words = f"the cluster at {self._address} can't be used, so feeds are read on this machine: {why[:300]}"

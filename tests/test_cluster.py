@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import dask
@@ -256,6 +257,43 @@ def test_local_processes_take_over_when_the_scheduler_vanishes(
         f"the cluster at {made.address} can't be used, so feeds are read on this machine"
     )
     assert again.failed == 0  # type: ignore[attr-defined]
+
+
+def test_local_processes_take_over_when_the_last_worker_goes_and_the_scheduler_stays(
+    tmp_path: Path, far: Callable[..., Far], web: Farm
+) -> None:
+    caught, gone, over = threading.Event(), threading.Event(), threading.Event()
+    feeds = [feed_at(web, (f"/{number}", f"Post {number}", "x"), path=f"/feed{number}") for number in range(5)]
+    good = web.routes["/feed2"]
+
+    def stuck(seen: Seen) -> Reply:
+        caught.set()
+        gone.wait(20)
+        assert isinstance(good, Reply)
+        return good
+
+    web.routes["/feed2"] = stuck
+    with machines(tmp_path / "machines", 1, 1) as made:
+        there = far(made.address, *feeds, only_there=False)
+
+        def kill() -> None:
+            caught.wait(20)
+            made.workers[0].kill()
+            made.workers[0].wait()
+            gone.set()
+            for _ in range(100):  # far less than a batch may take
+                there.world.now += timedelta(seconds=6)
+                if over.wait(0.1):
+                    break
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        done = there.poll()
+        over.set()
+        killer.join()
+
+    assert done.fetched == done.new_entries == 5  # type: ignore[attr-defined]
+    assert there.cluster.trouble.endswith("it has no workers")
 
 
 def test_a_sweep_that_is_cut_off_leaves_nothing_behind(cluster: Machines, far: Callable[..., Far], web: Farm) -> None:

@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 LONGEST = 100
+# 031231 and the like, of which feedparser knows all.
+SHORT_ISO = re.compile(r"-{0,2}\d[\d-]{2,7}")
 _FARTHEST = timedelta(hours=15)  # no zone is farther from UTC
 
 # Hours east of UTC. RFC 5322 section 4.3 has the American ones; BST and IST are taken as British and Indian.

@@ -25,7 +25,7 @@ _REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
 _PAIR = re.compile(
     r"&#(?:[xX]([dD][89abAB][0-9a-fA-F]{2})|(5[56]\d{3}));&#(?:[xX]([dD][c-fC-F][0-9a-fA-F]{2})|(5[67]\d{3}));"
 )
-_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _AMPERSAND = re.compile(r"&(#?\w{1,32};)?")
 _OF_XML = ("amp;", "lt;", "gt;", "quot;", "apos;")
 _ENDED = re.compile(r"</([A-Za-z][\w:.-]*)\s*>")
@@ -83,7 +83,7 @@ def _parsed(text: str) -> Any:
 
 def _without_stray_ends(text: str) -> str:
     """A text without the elements that end more often than they begin, and without those that feedparser raises on."""
-    markup = _CDATA.sub("", text)
+    markup = CDATA.sub("", text)
     begun, ended = Counter(_BEGIN.findall(markup)), Counter(_ENDED.findall(markup))
     stray = [re.escape(name) for name, count in ended.items() if count > begun[name]]
     text = re.sub(rf"</?(?:{'|'.join(stray)})(?:\s[^<>]*)?>", "", text) if stray else text
@@ -112,5 +112,5 @@ def _repaired(text: str) -> str:
         characters = html5.get(name)
         return "".join(f"&#{ord(c)};" for c in characters) if characters else f"&amp;{name}"
 
-    parts = _CDATA.split(text)
+    parts = CDATA.split(text)
     return "".join(part if index % 2 else _AMPERSAND.sub(repaired, part) for index, part in enumerate(parts))

@@ -1,6 +1,7 @@
 """Read quickly what nearly all feeds are: RSS 2.0, RSS 1.0 and Atom 1.0, well-formed, in their usual words. Pure.
 
-The answer is the one that feedparser gives, in its terms, which a test compares for every feed of the corpus.
+The answer is the one that feedparser gives, in its terms, which a test compares for every feed of the corpus; but an
+xml:base ends with its element, and an Atom author is named by `name` alone.
 Whatever is unusual (a document type, markup in a text that should be escaped, a word that isn't in the vocabulary)
 is refused here, and read by feedparser. expat sees no network, and no entities: a document type ends the reading.
 """

@@ -12,12 +12,12 @@ from xml.parsers import expat
 
 import feedparser
 
+from aggregator.feeds.dates import SHORT_ISO
 from aggregator.feeds.elements import Elements
 from aggregator.feeds.quick import Attributes, Reader, Unusual, Word
 
 _KINDS = {"text": "text/plain", "plain": "text/plain", "html": "text/html"}
 _LOOSE_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
-_SHORT_ISO = re.compile(r"-{0,2}\d[\d-]{2,7}")  # of which feedparser knows more spellings
 
 
 def quickly(text: str) -> Elements | None:
@@ -92,7 +92,7 @@ def _bare(_: Reader, given: Attributes) -> None:
 
 def _date_into(key: str) -> Callable[[Reader, str], None]:
     def end(reader: Reader, text: str) -> None:
-        if len(text) < 11 and _SHORT_ISO.fullmatch(text):
+        if len(text) < 11 and SHORT_ISO.fullmatch(text):
             raise Unusual
         reader.into[key] = text
 

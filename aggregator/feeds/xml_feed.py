@@ -10,9 +10,9 @@ from typing import Any
 
 import feedparser
 
-from aggregator.feeds.dates import from_struct, is_day_first, read_date
+from aggregator.feeds.dates import SHORT_ISO, from_struct, is_day_first, read_date
 from aggregator.feeds.elements import Elements
-from aggregator.feeds.lenient import leniently
+from aggregator.feeds.lenient import CDATA, leniently
 from aggregator.feeds.words import quickly
 from aggregator.model import Enclosure, ParsedEntry, ParsedFeed, Quiet
 from aggregator.urls import web_url
@@ -32,10 +32,8 @@ LONGEST_NAME = 500
 _END = re.compile(r"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>\s*(?:<!--.{0,2000}?-->\s*)*$", re.IGNORECASE | re.DOTALL)
 _CDF = re.compile(r"(?:<!--.{0,2000}?-->|<![^>]{0,500}>|\s)*<channel[\s>]", re.IGNORECASE | re.DOTALL)
 _NOT_TEXT = ("image/", "audio/", "video/", "application/octet-stream", "application/pdf")
-_SHORT_ISO = re.compile(r"-{0,2}\d[\d-]{2,7}")
 _TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _DELETED = re.compile(r"""<(?:[\w.-]+:)?deleted-entry\b[^>]{0,500}?\bref\s*=\s*(?:"([^"]{1,1000})"|'([^']{1,1000})')""")
-_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _ENTITY = re.compile(r"&#?\w{1,32};")
 _MAIL = re.compile(r"(?:mailto:)?[^\s<>()\[\],;:]+@[^\s<>()\[\],;:]+")
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|<\s*>|\[\s*\]")
@@ -153,8 +151,8 @@ def _raw_dates(entry: Any) -> Iterator[str]:
 
 def _date(entry: Any, key: str, *, day_first: bool) -> Any:
     raw = dict.get(entry, key)
-    if isinstance(raw, str) and _SHORT_ISO.fullmatch(raw.strip()):
-        return from_struct(dict.get(entry, f"{key}_parsed"))  # 031231 and the like, of which feedparser knows all
+    if isinstance(raw, str) and SHORT_ISO.fullmatch(raw.strip()):
+        return from_struct(dict.get(entry, f"{key}_parsed"))
     return read_date(raw, day_first=day_first)
 
 
@@ -219,7 +217,7 @@ def _deleted(text: str) -> tuple[str, ...]:
     """Guids of withdrawn entries. Source: RFC 6721 section 3."""
     if _TOMBSTONES not in text:
         return ()
-    own = _CDATA.sub("", text)  # what a post quotes withdraws nothing
+    own = CDATA.sub("", text)  # what a post quotes withdraws nothing
     found = [entities.unescape(match[1] or match[2]).strip() for match in _DELETED.finditer(own)]
     return tuple(dict.fromkeys(found[:MOST_DELETED]))
 

@@ -12,7 +12,7 @@ import socket
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -222,14 +222,18 @@ class Engine:
         if event == pycurl.POLL_REMOVE:
             if descriptor in self._watched:
                 self._watched.remove(descriptor)
-                self._poller.unregister(descriptor)
+                with suppress(OSError):  # it was closed before we were told; an error here would end all transfers
+                    self._poller.unregister(descriptor)
             return
         wanted = (select.POLLIN if event & pycurl.POLL_IN else 0) | (select.POLLOUT if event & pycurl.POLL_OUT else 0)
         if descriptor in self._watched:
-            self._poller.modify(descriptor, wanted)
-        else:
-            self._watched.add(descriptor)
-            self._poller.register(descriptor, wanted)
+            try:
+                self._poller.modify(descriptor, wanted)
+                return
+            except FileNotFoundError:  # closed and opened anew under the same number
+                pass
+        self._watched.add(descriptor)
+        self._poller.register(descriptor, wanted)
 
     def _set_alarm(self, milliseconds: int) -> None:
         self._alarm = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
