@@ -119,8 +119,9 @@ class Publisher:
         def settle() -> None:
             store.stale.settle(self._database, stale)
             store.conversations.tell(self._database, {id: pages.tells(id) for id in ids})
-            if others:  # the front page leads to conversations that are there
+            if others:  # the front page leads to conversations that are there, and so does the map
                 store.stale.mark_river(self._database)
+                store.stale.mark_sections(self._database, [("maps", 0)])
 
         return self._replace(files, gone, settle)
 

@@ -19,6 +19,7 @@ from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import unified_diff
 from pathlib import Path
 
 import requests
@@ -184,7 +185,7 @@ def _settle(path: Path) -> None:
     while left:
         try:
             eventually(
-                lambda before=left: _waiting(path) < before, 200
+                lambda before=left: _waiting(path) < before, 700
             )  # a verification that was killed waits two minutes
         except AssertionError as error:
             raise AssertionError(f"{left} pings and pages wait for ever") from error
@@ -216,7 +217,17 @@ def _differing(folder: Path, copy: Path) -> list[str]:
     ours, theirs = (files_of(each / "data/public") for each in (folder, copy))
     told = {name for name in ours if name.startswith(("status/", "blogs/"))}
     names = {name for name in ours if ours.get(name) != theirs.get(name)} | set(theirs) - set(ours)
-    return [f"differs: {name}" for name in sorted(names - told) if not Path(name).name.startswith(".")]
+    return [
+        f"differs: {name}: {_lines(ours.get(name, b''), theirs.get(name, b''))}"
+        for name in sorted(names - told)
+        if not Path(name).name.startswith(".")
+    ]
+
+
+def _lines(ours: bytes, theirs: bytes) -> str:
+    """The first lines in which two files differ."""
+    lines = unified_diff(*(each.decode("utf-8", "replace").splitlines() for each in (ours, theirs)), lineterm="", n=0)
+    return " ".join(lines)[:500]
 
 
 def _run(*words: str) -> None:

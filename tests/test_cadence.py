@@ -132,3 +132,22 @@ def test_a_failure_notes_until_when_to_stay_away(failures: int, stay_away: timed
 
     assert failed.stay_away_until == NOON + stay_away
     assert after_success(failed, NOON, HOUR).stay_away_until is None
+
+
+def test_a_feed_without_quiet_hours_may_be_asked_at_once_even_late() -> None:
+    late = NOON + timedelta(days=2)
+
+    assert outside(Quiet(), late, NOON) == late
+
+
+def test_a_feed_that_has_failed_for_months_is_still_asked_once_a_week() -> None:
+    lost = state(failures=20, failing_since=NOON - timedelta(days=90))
+
+    assert after_failure(lost, NOON, "gone", HOUR).next_poll_at == NOON + timedelta(days=7)
+
+
+def test_no_feed_waits_longer_than_the_longest_pause_and_a_day() -> None:
+    patient = Bounds(every=HOUR, at_least=HOUR, at_most=timedelta(days=30))
+
+    assert BOUNDS.longest == timedelta(days=8)
+    assert patient.longest == timedelta(days=31)

@@ -317,3 +317,28 @@ def test_conversations_are_listed_with_who_takes_part(world: Callable[..., World
     assert f'href="/conversations/{path.parent.name}/"' in page
     assert page.count('<span class="face') == 3
     assert "3 posts" in page
+
+
+def test_a_conversation_that_begins_and_ends_between_known_posts_is_on_the_map_as_long_as_it_lasts(
+    world: Callable[..., World], web: Farm, elsewhere: Farm
+) -> None:
+    question, answer = f"{web.url}/1", f"{elsewhere.url}/2"
+    here = world(feed_at(web, ("/1", "Question", "x")), feed_at(elsewhere, ("/2", "Answer", "y")))
+    here.poll()
+    for _ in range(3):
+        here.publish()
+        here.later(minutes=1)
+    assert not re.search(r"conversations/\d", here.page("sitemaps/pages.xml"))
+
+    here.ping(elsewhere.html("/2", f'<title>Answer</title><a href="{question}">x</a>'), question)
+    here.verify()
+    for _ in range(2):
+        here.later(minutes=1).publish()
+    begun = here.page("sitemaps/pages.xml")
+    with store.transaction(here.database):
+        store.mentions.purge(here.database, answer, here.now)
+    for _ in range(2):
+        here.later(minutes=1).publish()
+
+    assert re.search(r"conversations/\d", begun)
+    assert not re.search(r"conversations/\d", here.page("sitemaps/pages.xml"))

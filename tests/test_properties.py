@@ -62,6 +62,7 @@ def test_guard_judges_a_wrapped_address_as_what_is_inside(inner: IPv4Address) ->
 @given(V4 | V6, st.integers(1, 65_535))
 def test_guard_lets_no_other_port_through(ip: IPv4Address | IPv6Address, port: int) -> None:
     assert port in (80, 443, 8080, 8443) or Guard().refusal(str(ip), port)
+    assert [Guard().refusal("8.8.8.8", usual) for usual in (80, 443, 8080, 8443)] == [""] * 4
 
 
 @given(st.text(max_size=40))

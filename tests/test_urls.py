@@ -135,3 +135,23 @@ def test_a_plain_address_is_read_as_any_other(scheme: str, rest: str) -> None:
     assert web_url(url) == web_url(unusual)
     assert canonical(url) == canonical(unusual)
     assert host_of(url) == host_of(unusual)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "host"), [("1.2.3", "1.2.0.3"), ("1.2", "1.0.0.2"), ("0x10.0.0.1", "16.0.0.1"), ("1.2.3.4", "1.2.3.4")]
+)
+def test_numbers_of_an_address_stand_in_their_places(spelling: str, host: str) -> None:
+    assert host_of(f"http://{spelling}/") == host
+
+
+@pytest.mark.parametrize(("url", "key"), [("https://a.example:80/", "//a.example:80"), ("http://a.example:443/", "//a.example:443"),
+                                          ("http://a.example:79/", "//a.example:79"), ("http://a.example:80/", "//a.example")])  # fmt: skip
+def test_only_the_port_of_its_own_scheme_goes_without_saying(url: str, key: str) -> None:
+    assert canonical(url) == key
+
+
+def test_slug_ends_with_a_whole_word_within_sixty_characters() -> None:
+    assert slug("a" * 60) == "a" * 60
+    assert slug("a" * 61) == "a" * 60
+    assert slug(f"{'a' * 55} bbbb") == f"{'a' * 55}-bbbb"
+    assert slug(f"{'a' * 55} bbbbb") == "a" * 55
