@@ -435,6 +435,23 @@ def test_pushes_that_nobody_reads_do_not_pile_up(here: World, web: Farm, hub: Hu
 # -- leases, denials, ends ---------------------------------------------------------------------------
 
 
+def test_only_the_newest_pushes_are_remembered_and_large_ones_are_read_a_few_at_a_time(here: World, hub: Hub) -> None:
+    sender = store.subscriptions.at(here.database, hub.asked[-1]["hub.callback"].rpartition("/")[2])
+    assert sender is not None
+    for number in range(store.pushes.MOST_REMEMBERED + 30):
+        with store.transaction(here.database):
+            store.pushes.add(here.database, sender, "", b"%d" % number, here.now)
+            store.pushes.settle(here.database, number + 1)
+    large = store.pushes.MOST_BYTES // 2
+    with store.transaction(here.database):
+        for kind in (b"a", b"b", b"c"):
+            store.pushes.add(here.database, sender, "", kind * large, here.now)
+
+    kept = here.database.execute("SELECT count(*) FROM pushed WHERE body IS NULL").fetchone()[0]
+    assert kept <= store.pushes.MOST_REMEMBERED
+    assert len(store.pushes.waiting(here.database, 20)) == 2
+
+
 def test_a_subscription_is_renewed_before_its_lease_ends_under_another_name(here: World, hub: Hub, web: Farm) -> None:
     assert here.later(days=8).subscribe() == 0
 
