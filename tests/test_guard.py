@@ -22,7 +22,8 @@ from aggregator import config
 from aggregator.cli import main
 from aggregator.errors import PlanetError
 from aggregator.model import Notice
-from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Outcome, Request, session
+from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Outcome, Request
+from aggregator.outbound.session import session
 from jobs import equipment
 from jobs.comments import poll_comments
 from jobs.faces import fetch_faces

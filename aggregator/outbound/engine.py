@@ -42,7 +42,6 @@ MOST_REDIRECTS = 5
 _TICK = 0.1
 _ASK_EVERY = 0.5
 _MOST_KEPT_CONNECTIONS = 256
-_MOST_JUDGED = 4_096
 
 
 class Engine:
@@ -71,7 +70,6 @@ class Engine:
         self._idle: list[Any] = []
         self._poller = select.epoll() if hasattr(select, "epoll") else _Poll()
         self._watched: set[int] = set()
-        self._judged: dict[tuple[str, int], str] = {}
         self._alarm: float | None = None
         self._multi: Any = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -197,7 +195,7 @@ class Engine:
     def _opener(self, transfer: Transfer) -> Callable[..., Any]:
         def open_socket(_purpose: int, address: Any) -> Any:
             family, kind, protocol, name = address
-            if refusal := self._refusal(str(name[0]), int(name[1])):
+            if refusal := self._guard.refusal(str(name[0]), int(name[1])):
                 transfer.refusal = refusal
                 return pycurl.SOCKET_BAD
             try:
@@ -206,15 +204,6 @@ class Engine:
                 return pycurl.SOCKET_BAD
 
         return open_socket
-
-    def _refusal(self, address: str, port: int) -> str:
-        """What the guard says of an address; it says the same of one address for ever."""
-        judged = self._judged.get((address, port))
-        if judged is None:
-            if len(self._judged) >= _MOST_JUDGED:
-                self._judged.clear()
-            judged = self._judged[address, port] = self._guard.refusal(address, port)
-        return judged
 
     # -- the loop ----------------------------------------------------------------------------------
 
