@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import unified_diff
@@ -73,6 +73,12 @@ class Halves:
                 found += map(int, (task / "children").read_text().split())
         return found
 
+    def close(self) -> None:
+        """End whatever still runs, also when a check has failed."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
     def end(self) -> None:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
@@ -104,10 +110,10 @@ class Outcome:
 def chaos(folder: Path, kills: int, seed: int, pause: float = 1.0, longest_life: float = 0.8) -> Outcome:
     """Kill so often; return what is left. Deterministic in whom it kills, not in when."""
     port, chance = free_port(), random.Random(seed)
-    with crowd(f"http://127.0.0.1:{port}/", seed) as people:
+    with crowd(f"http://127.0.0.1:{port}/", seed) as people, ExitStack() as stack:
         feeds = [f"{blog.web.url}/feed" for blog in people.blogs]
         config = planet(folder, feeds, url=people.url, more=MORE).path
-        halves = Halves(config, port, folder / "log")
+        halves = stack.enter_context(closing(Halves(config, port, folder / "log")))
         for name in ("work", "serve"):
             halves.start(name)
         eventually(lambda: answers(people.url), 60)
