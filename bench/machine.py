@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Where Debian has what a bench needs.
 _PACKAGES = {"nginx": "nginx-light", "newsboat": "newsboat", "sfeed": "sfeed", "wrk": "wrk"}
@@ -145,6 +145,9 @@ class Worker:
             text=True,
         )
         self.pid = self._process.pid
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":  # its start is not part of any round
+            self._ended()
 
     def round(self) -> tuple[Usage, Any]:
         """Let it work once; return what that took, and what it says of it."""
@@ -155,9 +158,12 @@ class Worker:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            assert self._process.stderr is not None
-            sys.exit(f"bench: {self._process.args} has ended\n{self._process.stderr.read()[-2_000:]}")
+            self._ended()
         return Usage(cpu_of(self.pid) - before, time.monotonic() - began, memory(self.pid)), json.loads(line)
+
+    def _ended(self) -> NoReturn:
+        assert self._process.stderr is not None
+        sys.exit(f"bench: {self._process.args} has ended\n{self._process.stderr.read()[-2_000:]}")
 
     def close(self) -> None:
         """End it."""

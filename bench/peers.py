@@ -10,7 +10,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -144,6 +143,7 @@ def _our_cycles(folder: Path, urls: list[str], authority: str, data: str = "") -
     database = store.open_store(here.data)
     equipment.subscribe(database, here, clock.now())
     children, engine = Children(here.workers.processes), equipment.engine_for(here, authority)
+    yield "ready"
     while True:
         store.feeds.make_due(database, clock.now())
         summary = Sweep(database, engine, children, equipment.terms_for(here), clock.now).run()
@@ -158,6 +158,7 @@ def _reader_cycles(folder: Path, urls: list[str], _: str) -> Iterator[Any]:
     made = make_reader(str(folder / "reader.db"))
     for url in urls:
         made.add_feed(url)
+    yield "ready"
     while True:
         made.update_feeds(scheduled=False, workers=16)
         yield made.get_entry_counts().total
@@ -185,6 +186,7 @@ def _plain_cycles(folder: Path, urls: list[str], _: str) -> Iterator[Any]:
         return url, feedparser.parse(io.BytesIO(answer.content))
 
     with ThreadPoolExecutor(16) as pool:
+        yield "ready"
         while True:
             for url, found in pool.map(fetch, urls):
                 rows = [
@@ -215,6 +217,7 @@ def _bare_cycles(_: Path, urls: list[str], authority: str) -> Iterator[Any]:
 
         return read
 
+    yield "ready"
     while True:
         waiting, running = list(urls), 0
         while waiting or running:
@@ -238,9 +241,9 @@ def _bare_cycles(_: Path, urls: list[str], authority: str) -> Iterator[Any]:
 
 
 def _work(cycles: Iterator[Any]) -> None:
+    print(next(cycles), flush=True)
     for _ in sys.stdin:
         print(json.dumps(next(cycles)), flush=True)
-        time.sleep(0)
 
 
 if __name__ == "__main__":
