@@ -27,8 +27,8 @@ import requests
 from aggregator import clock
 from tests.builders import planet
 from tests.crowd import Crowd, crowd, half_files
-from tests.farm import eventually
-from tests.test_processes import ME, free_port
+from tests.farm import eventually, quiet_port
+from tests.test_processes import ME
 from tests.world import files_of
 
 MORE = '[poll]\nevery = "1s"\nat_least = "1s"\n[page]\nentries = 20\nper_feed_per_day = 100\n[linkbacks]\nstrangers = "publish"\n'
@@ -109,7 +109,7 @@ class Outcome:
 
 def chaos(folder: Path, kills: int, seed: int, pause: float = 1.0, longest_life: float = 0.8) -> Outcome:
     """Kill so often; return what is left. Deterministic in whom it kills, not in when."""
-    port, chance = free_port(), random.Random(seed)
+    port, chance = quiet_port(), random.Random(seed)
     with crowd(f"http://127.0.0.1:{port}/", seed) as people, ExitStack() as stack:
         feeds = [f"{blog.web.url}/feed" for blog in people.blogs]
         config = planet(folder, feeds, url=people.url, more=MORE).path

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, islice
 from socket import socket
 
 
@@ -93,10 +94,13 @@ class Farm:
         self._thread.join()
 
 
+_STEPS = count(os.getpid() * 53)
+
+
 def quiet_port() -> int:
-    """A free port that nobody is given by chance: it may be used a little later."""
-    first = 15_000 + os.getpid() * 53 % 15_000  # below what the system hands out
-    for port in (15_000 + (first + step) % 15_000 for step in range(0, 15_000, 7)):
+    """A free port that nobody is given by chance, another one each time: it may be used a little later."""
+    for step in islice(_STEPS, 15_000):
+        port = 15_000 + step * 7 % 15_000  # below what the system hands out
         with closing(socket()) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -23,8 +23,8 @@ from aggregator import store
 from aggregator.serve import health
 from aggregator.serve.pages import _PINGABLE, SAFETY
 from tests.builders import NOON, rss
-from tests.farm import Farm, Reply, eventually
-from tests.test_processes import Running, free_port
+from tests.farm import Farm, Reply, eventually, quiet_port
+from tests.test_processes import Running
 from tests.world import World
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -39,7 +39,7 @@ class Front:
     """nginx on free ports of loopback, with a configuration of ours."""
 
     def __init__(self, folder: Path, site: str, planet: Running) -> None:
-        self.http, self.https = free_port(), free_port()
+        self.http, self.https = quiet_port(), quiet_port()
         self.context = ssl.create_default_context(cafile=folder / "cert.pem")
         public = planet.folder / "data" / "public"
         for old, new in (

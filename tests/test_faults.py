@@ -22,9 +22,9 @@ from aggregator import store
 from aggregator.errors import BackupUnusable, StoreFailed
 from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Request
 from tests.builders import planet, rss
-from tests.farm import Farm, Reply, eventually
+from tests.farm import Farm, Reply, eventually, quiet_port
 from tests.isolated import isolated
-from tests.test_processes import ME, Running, free_port, members_of
+from tests.test_processes import ME, Running, members_of
 from tests.world import World, feed_at
 
 # Runs a planet on a small disk of its own, and does to the disk what it is told by files.
@@ -44,7 +44,7 @@ class OnASmallDisk:
     """A whole planet whose data folder is a disk of 8 MB that only it sees."""
 
     def __init__(self, folder: Path, web: Farm) -> None:
-        self.told, self.web, self.port = folder / "told", web, free_port()
+        self.told, self.web, self.port = folder / "told", web, quiet_port()
         data = folder / "data"
         self.told.mkdir()
         data.mkdir()
@@ -146,7 +146,7 @@ def test_a_read_only_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     script = 'mount -t tmpfs -o ro tmpfs "$0" && exec "$@"'
 
-    for words in (["run", "--port", str(free_port())], ["work"], ["poll"]):
+    for words in (["run", "--port", str(quiet_port())], ["work"], ["poll"]):
         command = [*isolated("mount"), "sh", "-c", script, str(tmp_path / "data"), *ME, *words, "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 1
@@ -246,7 +246,7 @@ def idle(stack: ExitStack, port: int, count: int) -> list[socket.socket]:
 
 def test_a_web_half_with_few_file_descriptors_serves_everybody(tmp_path: Path, web: Farm) -> None:
     config = planet(tmp_path, [f"{web.url}/feed"]).path
-    port = free_port()
+    port = quiet_port()
     with (tmp_path / "log").open("wb") as log, ExitStack() as stack:
         command = [
             "sh",

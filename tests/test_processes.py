@@ -21,15 +21,9 @@ import pytest
 import requests
 
 from tests.builders import planet, rss
-from tests.farm import Farm, Reply, eventually, farm
+from tests.farm import Farm, Reply, eventually, farm, quiet_port
 
 ME = [sys.executable, "-m", "aggregator"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def members_of(config: Path) -> list[int]:
@@ -50,7 +44,7 @@ class Running:
     """A planet in processes of its own."""
 
     def __init__(self, folder: Path, web: Farm, command: str = "run", more: str = "", title: str = "Question") -> None:
-        self.port = free_port()
+        self.port = quiet_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.web = web
         self.folder = folder
@@ -482,7 +476,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> Non
     (tmp_path / "data").write_text("a file")
 
     for command in ("run", "serve", "work", "poll"):
-        arguments = ["--port", str(free_port())] if command in ("run", "serve") else []
+        arguments = ["--port", str(quiet_port())] if command in ("run", "serve") else []
         assert "data" in refused(run(tmp_path, command, *arguments))
 
 
@@ -491,7 +485,7 @@ def test_a_second_planet_on_the_same_folder_is_one_line(running: Callable[..., R
     eventually(here.has("Question"))
 
     for command in ("run", "serve", "work"):
-        arguments = ["--port", str(free_port())] if command in ("run", "serve") else []
+        arguments = ["--port", str(quiet_port())] if command in ("run", "serve") else []
         assert "another planet is at work" in refused(run(here.folder, command, *arguments))
 
 
@@ -551,7 +545,7 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
 
 
 def test_the_demo_shows_posts_and_pingbacks_and_goes_on(tmp_path: Path) -> None:
-    port = free_port()
+    port = quiet_port()
     process = subprocess.Popen(
         [*ME, "demo", "--port", str(port), "--seconds", "150"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
