@@ -8,14 +8,7 @@ from tests.chaos import chaos
 
 
 def test_nothing_is_lost_half_or_twice_after_kill_9_under_load(tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    second.mkdir()
-
-    outcome = chaos(first, kills=6, seed=7, pause=0.1)
-    if outcome.faults() and all(fault.startswith("differs: archive/") for fault in outcome.faults()):
-        # The page of a month has been seen a thought behind, once in many runs; why is not known yet.
-        outcome = chaos(second, kills=6, seed=8, pause=0.1)
+    outcome = chaos(tmp_path, kills=6, seed=7, pause=0.1)
 
     assert outcome.faults() == []
     assert outcome.acknowledged > 10
