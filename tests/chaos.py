@@ -133,9 +133,7 @@ def chaos(folder: Path, kills: int, seed: int, pause: float = 1.0, longest_life:
             torn += half_files(folder / "data" / "public")
         eventually(lambda: answers(people.url), 60)
         people.stop()
-        _settle(folder / "data/planet.db")
-        copy = _copied(config, folder)
-        halves.end()
+        copy = _copy_of_now(config, folder, halves)
         return _outcome(folder, copy, people, counted, torn, halves)
 
 
@@ -206,9 +204,33 @@ def _waiting(path: Path) -> int:
         return int(database.execute(f"SELECT ({pings}) + (SELECT count(*) FROM stale)", [soon]).fetchone()[0])
 
 
-def _copied(config: Path, folder: Path) -> Path:
-    """A second planet, from a backup of the first one while that runs."""
-    copy = folder / "copy"
+def _copy_of_now(config: Path, folder: Path, halves: Halves) -> Path:
+    """A second planet, from a backup of the first one while that runs; the first is ended as the backup has it.
+
+    A poll that comes due may bring something between backup and end: then two states would be compared, and it is
+    done again.
+    """
+    for number in range(10):
+        _settle(folder / "data/planet.db")
+        copy = _copied(config, folder / f"copy{number}")
+        halves.end()
+        if _state(folder) == _state(copy):
+            return copy
+        for name in ("work", "serve"):
+            halves.start(name)
+    raise AssertionError("the planet never rests")
+
+
+def _state(folder: Path) -> list[object]:
+    """Posts and linkbacks as they are stored."""
+    with closing(sqlite3.connect(folder / "data/planet.db")) as database:
+        posts = database.execute("SELECT id, content_hash, hidden, shown_at FROM entry ORDER BY id").fetchall()
+        linkbacks = database.execute("SELECT source, target, status FROM linkback ORDER BY source, target").fetchall()
+    return [posts, linkbacks]
+
+
+def _copied(config: Path, copy: Path) -> Path:
+    """A planet from a backup of another one while that runs."""
     copy.mkdir()
     backup = copy / "planet.backup"
     _run("backup", str(backup), "--config", str(config))
