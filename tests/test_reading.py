@@ -88,6 +88,7 @@ def test_a_page_that_was_removed_says_so_and_one_that_never_was_too(here: Runnin
     here.config.write_text(config + '\nexclude = ["title: Passing"]\n', "utf-8")
 
     eventually(lambda: here.get(path[1]).status_code == 410)
+    eventually(lambda: "Passing" not in here.get().text)
 
     assert "removed" in here.get(path[1]).text
     assert here.get(path[1].rstrip("/")).status_code == 410
@@ -119,7 +120,7 @@ def test_an_open_page_hears_of_new_posts(here: Running) -> None:
     after = event()
 
     assert len(after) == len(before) + 1
-    eventually(here.has("Breaking news"))
+    assert re.findall(r'data-post="(\d+)"', here.get().text) == after  # who follows the hint finds what it told of
     connection.close()
 
 

@@ -24,7 +24,7 @@ from aggregator.serve.app import App
 from aggregator.serve.asgi import Scope
 from aggregator.serve.callbacks import Doorkeeper
 from aggregator.serve.client import address_of
-from aggregator.serve.events import Events
+from aggregator.serve.events import Events, posts_on
 from aggregator.serve.exchange import Exchange, Request
 from aggregator.serve.intake import Intake, is_near
 from aggregator.serve.large import LargeBodies
@@ -102,7 +102,7 @@ class _WebHalf:
         self._forgotten = store.pages.forgotten(self._database)
         self._events = Events(self._listener)
         self._take_on(*self._equipped(config.current))
-        self._events.tell(self._newest())
+        self._tell()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
@@ -187,8 +187,7 @@ class _WebHalf:
             latest = store.pages.generation(self._database)
             if latest != self._seen:
                 changed = store.pages.changed_since(self._database, self._seen)
-                newest = self._newest() if "index.html" in changed else None
-                self._loop.call_soon_threadsafe(self._drop, changed, newest)
+                self._loop.call_soon_threadsafe(self._drop, changed)
                 self._seen = latest
                 if (forgotten := store.pages.forgotten(self._database)) != self._forgotten:
                     self._loop.call_soon_threadsafe(self._pages.drop_all)
@@ -197,11 +196,12 @@ class _WebHalf:
             planet = self._config.current
             self._loop.call_soon_threadsafe(self._take_on, *self._equipped(planet))
 
-    def _newest(self) -> list[int]:
-        page = self._config.current.page
-        return store.entries.river_ids(self._database, page.entries, page.per_feed_per_day)
-
-    def _drop(self, changed: list[str], newest: list[int] | None) -> None:
+    def _drop(self, changed: list[str]) -> None:
         self._pages.drop(changed)
-        if newest is not None:
-            self._events.tell(newest)
+        if "index.html" in changed:
+            self._tell()
+
+    def _tell(self) -> None:
+        front = self._pages.find("")
+        if front is not None:
+            self._events.tell(posts_on(front.body))

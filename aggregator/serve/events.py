@@ -6,6 +6,7 @@ Source: WHATWG HTML, section 9.2 (server-sent events).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,13 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
 ]
+# Of what a page holds, only its own elements: the texts of posts keep neither a bare "<" nor this attribute.
+_POST = re.compile(rb'<(?:article|li)\b[^<>]*? data-post="([0-9]{1,18})"')
+
+
+def posts_on(page: bytes) -> list[int]:
+    """Return the ids of the posts that a page shows: who is told of more than these would look for them in vain."""
+    return [int(id) for id in _POST.findall(page)]
 
 
 class Events:

@@ -165,11 +165,11 @@ def correct(
 
 def river(database: Database, limit: int, per_day: int) -> list[Post]:
     """Return the newest posts that are shown, newest first: `limit` of them, and what is folded between them."""
-    found = by_ids(database, river_ids(database, limit, per_day))
+    found = by_ids(database, _river_ids(database, limit, per_day))
     return sorted(found, key=lambda post: (post.shown_at, post.id), reverse=True)
 
 
-def river_ids(database: Database, limit: int, per_day: int) -> list[int]:
+def _river_ids(database: Database, limit: int, per_day: int) -> list[int]:
     """Return the ids of the river's posts, newest first.
 
     Of one blog and day only `per_day` posts count, so that nobody pushes all others off the page; of the rest the
