@@ -15,8 +15,6 @@ DAILY = 5
 # A feed that has failed for as long as this is asked once a week: it is never given up.
 LONG_LOST = timedelta(days=14)
 LOST_PAUSE = timedelta(days=7)
-# A poll that never reports back (its process was killed) is due again after this.
-LEASE = timedelta(minutes=5)
 JITTER = 0.1
 
 

@@ -34,6 +34,7 @@ SAME_AS = "the same story as a post of another blog, which names this one"
 # Shares of words in common, measured on the feeds of the test corpora: two halves of one feed have less than 0.05
 # in 3 of 100 cases and less than 0.15 in 30; two unrelated English feeds in 35 and 75.
 ALIEN, STRANGE = 0.05, 0.15
+FEWEST_CHANGES = 2
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -146,16 +147,25 @@ def takeover(before: Voice, after: Voice) -> str:
     if not before.words or not after.words:
         return ""
     common = len(before.words & after.words) / min(len(before.words), len(after.words))
+    changes = _changes(before, after)
+    if common >= STRANGE or len(changes) < (3 if common >= ALIEN else FEWEST_CHANGES):
+        return ""
+    return f"it may have been taken over: {'; '.join(changes)}; and its words are not those it used"
+
+
+def is_doubtful(before: Voice, after: Voice) -> bool:
+    """Tell whether a feed has changed so much that only its words can tell whether it is still itself."""
+    return before != Voice() and len(_changes(before, after)) >= FEWEST_CHANGES
+
+
+def _changes(before: Voice, after: Voice) -> list[str]:
     changes = [
         f'its title was "{before.title}" and is "{after.title}"' if _is_renamed(before.title, after.title) else "",
         _changed("its posts were at", before.host, after.host) if before.host else "",
         _changed("it was made by", before.generator, after.generator),
         _changed("its language was", before.language, after.language),
     ]
-    named = [change for change in changes if change]
-    if common >= STRANGE or len(named) < (3 if common >= ALIEN else 2):
-        return ""
-    return f"it may have been taken over: {'; '.join(named)}; and its words are not those it used"
+    return [change for change in changes if change]
 
 
 def _addresses(entries: Iterable[ReadEntry]) -> list[str]:

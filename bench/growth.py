@@ -41,7 +41,7 @@ def main() -> None:
                         _thought(database, id, f"{feed}-{number}")
                     database.conn.executemany(
                         "INSERT INTO poll VALUES (?, ?, '2026-11-22T12:00:00.000000Z', 304, 0, 100, 'unchanged', 0, 0, '')",
-                        [(feed + 1, slot) for slot in range(configured.keep.polls)],
+                        [(slot, feed + 1) for slot in range(configured.keep.polls)],
                     )
                     store.stale.mark_posts(database, ids)
             _publish(database, configured)

@@ -62,12 +62,12 @@ def of_page(page: PageInstead, answer: Answer) -> Offers:
     return offered.combined(header, Offers(page.topic, page.hubs)) if page.hubs or header.hubs else NO_OFFERS
 
 
-def record(database: Database, polled: Polled, new: int, now: datetime) -> None:
+def record(database: Database, polled: Polled, reading: Reading, new: int, now: datetime) -> None:
     """Note what a poll tells of the ways in which news comes; inside a transaction."""
-    feed, state, reading = polled.feed, polled.state, polled.reading
-    if reading is None or feed.is_new:
+    feed = polled.feed
+    if feed.is_new:
         return
-    if feed.state.trusts_push and not state.trusts_push:
+    if feed.state.trusts_push and not polled.state.trusts_push:
         store.arrivals.distrust(database, feed.id)
     if new:
         by: Way = "push" if feed.hint == "push" else "ping" if feed.hint == "ping" else "poll"

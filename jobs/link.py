@@ -25,7 +25,7 @@ from jobs.readers import links_of
 
 log = logging.getLogger("planet.link")
 
-BATCH = 50
+BATCH = 200
 _HOSTS = re.compile(r"""://(\[[^\]]*\]|[^/?#:"'<>\s]+)""")
 
 Link = tuple[str, Excerpt]

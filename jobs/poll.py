@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ from aggregator import store
 from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
 from aggregator.filters import NO_FILTERS
-from aggregator.model import NO_OFFERS, DueFeed, Offers, PollState, PollSummary, Reading
+from aggregator.model import NO_OFFERS, DueFeed, Offers, Poll, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs import arrivals, search, tally
 from jobs.children import Children, result
@@ -80,55 +81,54 @@ class Sweep:
         self._reading: dict[Future[Reading], _Reading] = {}
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
-        self._taken: set[int] = set()
+        self._under_way: set[int] = set()
         self._waits_since = clock()
         self.unreachable = 0
-        self._summary = PollSummary()
+        self._counts: Counter[str] = Counter()
 
     def run(self, *, on_progress: Callable[[PollSummary], None] = lambda _: None) -> PollSummary:
         """Poll until no feed is due, or until told to stop; return what was done.
 
-        Raises: StoreFailed. What had been stored before stays; feeds taken but not stored come due again.
+        Raises: StoreFailed. What had been stored before stays; feeds that were asked and not stored are still due.
         """
-        # Whoever polls is alone: what is still marked as taken was cut off, by a crash or a full disk.
-        store.feeds.take_back(self._database, self._clock())
         more = True
         while more and not self._until():
-            before = self._summary.feeds
+            before = self._summary().feeds
             with closing(self._fetcher.sweep(self._take)) as sweep:
                 for landed in sweep:
                     for asked, outcome in landed:
                         self._land(asked, outcome)
                     self._collect(wait_for_all=False)
                     self._record_if_worth_it()
-                    on_progress(self._summary)
+                    on_progress(self._summary())
                     if self._until():
                         break
             self._collect(wait_for_all=True)
             self._search_pages()
             self._record()
-            on_progress(self._summary)
-            more = self._summary.feeds > before
-        if self._taken:
-            store.feeds.take_back(self._database, self._clock())
-        return self._summary
+            on_progress(self._summary())
+            more = self._summary().feeds > before
+        return self._summary()
+
+    def _summary(self) -> PollSummary:
+        polled = self._counts["fetched"] + self._counts["unchanged"] + self._counts["failed"]
+        return PollSummary(feeds=polled, **self._counts)
 
     def _take(self, room: int) -> Sequence[Request]:
         waiting = self._fetcher.bytes_under_way() + sum(begun.size for begun in self._reading.values())
         if self._until() or waiting > MOST_WAITING_BYTES:
             return []
         crowded = self._fetcher.crowded_hosts()
-        feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._taken, crowded=crowded)
-        self._taken.update(feed.id for feed in feeds)
+        feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._under_way, crowded=crowded)
+        self._under_way.update(feed.id for feed in feeds)
         return [request(feed.address, feed, self._terms, feed.state) for feed in feeds]
 
     def _land(self, asked: Request, outcome: Outcome) -> None:
         feed = asked.key
         assert isinstance(feed, DueFeed)
         if isinstance(outcome, NoAnswer) and outcome.kind == "spared":
-            # It stays marked as under way in this sweep: by its end the host's rest is written down.
-            store.feeds.give_back(self._database, [feed.id])
-        elif isinstance(outcome, NoAnswer):
+            return  # it stays under way in this sweep: by its end the host's rest is written down
+        if isinstance(outcome, NoAnswer):
             self.unreachable += outcome.kind == "unreachable"
             self._fail(feed, outcome, outcome.reason)
         elif outcome.status == 304 and (feed.state.etag or feed.state.last_modified):
@@ -173,7 +173,7 @@ class Sweep:
                 self._fail(begun.feed, begun.answer, str(error), size=begun.size)
         except (FeedUnreadable, BodyRefused, ChildStopped) as error:
             self._fail(begun.feed, begun.answer, str(error), size=begun.size)
-        except NoVerdict as error:  # it stays taken, and is given back at the end
+        except NoVerdict as error:  # it stays under way in this sweep, and due
             log.error("%s", error, extra={"feed": begun.feed.url})
         else:
             self._good(begun, reading)
@@ -194,7 +194,7 @@ class Sweep:
                 self._fail(feed, found.search.page, NO_FEED_FOUND)
 
     def _unchanged(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
-        self._count(unchanged=1)
+        self._counts["unchanged"] += 1
         # A feed that failed for a while has its old problem no more; a remark on its text still holds.
         remark = feed.state.problem if not feed.state.failures else ""
         poll = history(self._clock(), answer, "unchanged", size_of(answer))
@@ -203,7 +203,7 @@ class Sweep:
         log.debug("unchanged", extra={"feed": feed.url})
 
     def _good(self, begun: _Reading, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
-        self._count(fetched=1)
+        self._counts["fetched"] += 1
         feed, answer = begun.feed, begun.answer
         state = replace(
             begun.state,
@@ -224,7 +224,7 @@ class Sweep:
         return after
 
     def _fail(self, feed: DueFeed, outcome: Outcome, problem: str, *, size: int = 0) -> None:
-        self._count(failed=1)
+        self._counts["failed"] += 1
         now = self._clock()
         after = failed(feed, outcome, problem, self._terms.bounds, now)
         resting = outcome.url if isinstance(outcome, Answer) and outcome.status == TOO_MANY_REQUESTS else ""
@@ -235,58 +235,58 @@ class Sweep:
         else:
             log.warning("failed: %s", problem, extra={"feed": feed.url, "next": after.next_poll_at.isoformat()})
 
-    def _count(self, *, fetched: int = 0, unchanged: int = 0, failed: int = 0, new: int = 0, edited: int = 0) -> None:
-        was = self._summary
-        self._summary = replace(
-            was,
-            feeds=was.feeds + fetched + unchanged + failed,
-            fetched=was.fetched + fetched,
-            unchanged=was.unchanged + unchanged,
-            failed=was.failed + failed,
-            new_entries=was.new_entries + new,
-            updated_entries=was.updated_entries + edited,
-        )
-
     def _record_if_worth_it(self) -> None:
         """Store a batch when it is large, or when its first poll has waited long enough for the others."""
         now = self._clock()
+        if len(self._done) >= BATCH or (self._done and now - self._waits_since >= LONGEST_WAIT):
+            self._record()
         if not self._done:
             self._waits_since = now
-        elif len(self._done) >= BATCH or now - self._waits_since >= LONGEST_WAIT:
-            self._record()
 
     def _record(self) -> None:
         """Store every poll that is done, each whole, all in one transaction."""
         done, self._done = self._done, []
         if not done:
             return
-        stored: dict[str, Recorded] = {}
         with store.transaction(self._database):
+            store.feeds.record_states(self._database, [(each.feed.id, each.feed.due_at, each.state) for each in done])
+            stored = {each.feed.url: self._record_reading(each, each.reading) for each in done if each.reading}
             for polled in done:
-                try:
-                    # Entries are stored all or none; what else a poll leaves is overwritten by its failure.
-                    with self._database.atomic() if polled.reading else nullcontext():
-                        stored[polled.feed.url] = record(self._database, polled, self._terms.keeping, self._clock())
-                except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
-                    self._record_unstorable(polled, error)
-            for polled in done:  # after all of them: others of a resting host may be among them
                 if polled.resting:
                     store.feeds.hold_host(self._database, polled.resting, polled.state.next_poll_at)
-            counts = tally.of_polls(polled.poll for polled in done)
-            counts["entries", "new"] = sum(recorded.new for recorded in stored.values())
-            counts["entries", "edited"] = sum(recorded.edited for recorded in stored.values())
+            polls = [(each.feed.id, _with_counts(each.poll, stored.get(each.feed.url))) for each in done]
+            store.polls.record(self._database, polls, self._terms.keeping.polls)
+            # A blog's page tells how its feed is doing.
+            told = [("blog", id) for id, poll in polls if poll.outcome != "unchanged"]
+            store.stale.mark_sections(self._database, told)
+            counts = tally.of_polls(poll for _, poll in polls)
             store.metrics.add(self._database, counts)
-        self._taken.difference_update(polled.feed.id for polled in done)
-        self._count(new=int(counts["entries", "new"]), edited=int(counts["entries", "edited"]))
+        self._under_way.difference_update(polled.feed.id for polled in done)
+        self._counts["new_entries"] += counts["entries", "new"]
+        self._counts["updated_entries"] += counts["entries", "edited"]
         for url, recorded in stored.items():
             if recorded.told:
                 log.log(recorded.level, "%s", recorded.told, extra={"feed": url})
 
-    def _record_unstorable(self, polled: Polled, error: Exception) -> None:
-        log.exception("an entry can't be stored", extra={"feed": polled.feed.url})
-        problem = f"an entry of it can't be stored ({type(error).__name__}); please report this"
-        after = failed(polled.feed, None, problem, self._terms.bounds, self._clock())
-        store.feeds.record_state(self._database, polled.feed.id, after, is_good=False)
+    def _record_reading(self, polled: Polled, reading: Reading) -> Recorded:
+        try:
+            with self._database.atomic():  # all or nothing
+                return record(self._database, polled, reading, self._terms.keeping, self._clock())
+        except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
+            log.exception("an entry can't be stored", extra={"feed": polled.feed.url})
+            problem = f"an entry of it can't be stored ({type(error).__name__}); please report this"
+            now = self._clock()
+            after = failed(polled.feed, None, problem, self._terms.bounds, now)
+            store.feeds.record_states(self._database, [(polled.feed.id, polled.feed.due_at, after)])
+            return Recorded(problem=problem)
+
+
+def _with_counts(poll: Poll, recorded: Recorded | None) -> Poll:
+    if recorded is None:
+        return poll
+    if recorded.problem:
+        return replace(poll, outcome="failed", problem=recorded.problem)
+    return replace(poll, new_entries=recorded.new, edited_entries=recorded.edited)
 
 
 def _may_be_searched(feed: DueFeed) -> bool:

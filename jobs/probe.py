@@ -151,7 +151,7 @@ def _found_from(
     now: datetime,
 ) -> Probe:
     """What the feed of a web page is; six requests at most, the page's own among them."""
-    stand_in = DueFeed(id=0, url=url, every=None, is_new=True, state=PollState(next_poll_at=now))
+    stand_in = DueFeed(id=0, url=url, every=None, is_new=True, state=PollState(next_poll_at=now), due_at=now)
     begun = search.begin(stand_in, page, named)
     for found in search.search(engine, children, terms, [begun], lambda: False):
         if found.answer is not None:

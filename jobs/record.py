@@ -6,13 +6,14 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.filters import Filters
 from aggregator.logs import counted
-from aggregator.model import DueFeed, Offers, Poll, PollState, Pushed, ReadEntry, Reading
+from aggregator.model import DueFeed, Offers, Poll, PollState, Pushed, ReadEntry, Reading, Voice
 from aggregator.sameness import (
     DOUBLE,
     EMPTY,
@@ -20,6 +21,7 @@ from aggregator.sameness import (
     WITHDRAWN,
     Old,
     Place,
+    is_doubtful,
     is_same_story,
     known_again,
     places,
@@ -27,6 +29,9 @@ from aggregator.sameness import (
     vanished,
 )
 from jobs import arrivals
+
+# By so many of its newest entries a feed is recognised.
+HEARD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Recorded:
     edited: int = 0
     told: str = ""
     level: int = logging.INFO
+    problem: str = ""  # why none of it could be stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +72,45 @@ class Keeping:
     filters: dict[str, Filters] = field(default_factory=dict)
 
 
-def record(database: Database, polled: Polled, keeping: Keeping, now: datetime) -> Recorded:
-    """Store one poll, whole; inside a transaction."""
-    feed, reading = polled.feed, polled.reading
-    number = store.feeds.record_state(database, feed.id, polled.state, is_good=polled.state.failures == 0)
-    if not number:
-        return Recorded()  # the feed has left the store meanwhile
-    recorded = Recorded()
-    if reading is not None:
-        strange = _strange(database, feed, reading)
-        recorded = (
-            Recorded(told=strange, level=logging.ERROR) if strange else _read(database, polled, reading, keeping, now)
-        )
-    poll = polled.poll
-    if recorded.new or recorded.edited:
-        poll = replace(poll, new_entries=recorded.new, edited_entries=recorded.edited)
-    store.polls.record(database, feed.id, number, poll, keeping.polls)
+def record(database: Database, polled: Polled, reading: Reading, keeping: Keeping, now: datetime) -> Recorded:
+    """Store what one poll has read, whole; inside a transaction."""
+    feed = polled.feed
+    if not store.feeds.is_there(database, feed.id):
+        return Recorded()  # it has left the store meanwhile
+    strange = _strange(database, feed, reading)
+    recorded = (
+        Recorded(told=strange, level=logging.ERROR) if strange else _read(database, polled, reading, keeping, now)
+    )
     if polled.offers is not None:
         store.subscriptions.record_offers(database, feed.id, polled.offers, now)
-    arrivals.record(database, polled, recorded.new, now)
-    if poll.outcome != "unchanged":
-        store.stale.mark_sections(database, [("blog", feed.id)])  # its page tells how its feed is doing
+    arrivals.record(database, polled, reading, recorded.new, now)
     return recorded
 
 
 def _strange(database: Database, feed: DueFeed, reading: Reading) -> str:
     """Put a feed that may be somebody else's now into quarantine, or lift it; return why."""
-    if why := takeover(store.voices.voice(database, feed.id), reading.voice):
+    before, after = _voices(database, feed.id, reading)
+    if why := takeover(before, after):
         store.voices.quarantine(database, feed.id, why)
         return f"quarantined: {why}; nothing new of it is shown until: planet release {feed.url}"
-    if reading.voice.words:
-        store.voices.record_voice(database, feed.id, reading.voice)
+    if reading.guids and (after.words or not is_doubtful(before, after)):
+        store.voices.record_voice(database, feed.id, after)
     return ""
+
+
+def _voices(database: Database, feed_id: int, reading: Reading) -> tuple[Voice, Voice]:
+    """How a feed sounded and sounds; with its words then and now, where these are needed to tell."""
+    before, after = store.voices.voice(database, feed_id), reading.voice
+    if not is_doubtful(before, after):
+        return before, after
+    from aggregator.feeds.voice import vocabulary  # rarely, and it brings all readers of feeds along
+
+    stored = store.entries.newest_texts(database, feed_id, HEARD)
+    new = {entry.guid: (entry.title, entry.html) for entry in reading.entries}
+    held = new | {guid: (title, html) for guid, title, html in stored if guid in reading.guids and guid not in new}
+    then = vocabulary((title, html) for _, title, html in stored)
+    now = vocabulary(islice((held[guid] for guid in reading.guids if guid in held), HEARD))
+    return replace(before, words=then), replace(after, words=now)
 
 
 def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping, now: datetime) -> Recorded:
@@ -123,7 +136,7 @@ def record_push(database: Database, pushed: Pushed, reading: Reading, now: datet
     what it doesn't hold is not missing.
     """
     known = store.entries.known_hashes(database, pushed.feed_id)
-    if pushed.is_quarantined or takeover(store.voices.voice(database, pushed.feed_id), reading.voice):
+    if pushed.is_quarantined or takeover(*_voices(database, pushed.feed_id, reading)):
         return None
     fresh = tuple(entry for entry in reading.entries if entry.guid not in known)
     news = replace(reading, entries=fresh, guids=(*reading.guids, *known), dated=(), comments=())

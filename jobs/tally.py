@@ -12,7 +12,7 @@ POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 
 
 def of_polls(polls: Iterable[Poll]) -> Counter[tuple[str, str]]:
-    """Return the counts of polls: outcomes, answers, bytes, and how long they took."""
+    """Return the counts of polls: outcomes, answers, bytes, how long they took, and what they brought."""
     counts: Counter[tuple[str, str]] = Counter()
     milliseconds = 0
     for poll in polls:
@@ -22,5 +22,7 @@ def of_polls(polls: Iterable[Poll]) -> Counter[tuple[str, str]]:
         seconds = poll.milliseconds / 1000
         counts["poll_bucket", str(next((bound for bound in POLL_BUCKETS if seconds <= bound), "+Inf"))] += 1
         milliseconds += poll.milliseconds
+        counts["entries", "new"] += poll.new_entries
+        counts["entries", "edited"] += poll.edited_entries
     counts["poll_milliseconds", ""] = milliseconds
     return counts

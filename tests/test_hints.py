@@ -280,7 +280,7 @@ def test_a_hint_that_comes_while_its_feed_is_polled_has_it_polled_again(database
         done = store.feeds.PollState(
             next_poll_at=NOON + timedelta(hours=1), last_poll_at=NOON + timedelta(seconds=2), etag='"x"'
         )
-        store.feeds.record_state(database, feed, done, is_good=True)
+        store.feeds.record_states(database, [(feed, due.due_at, done)])
 
     again = store.feeds.due(database, NOON + timedelta(seconds=2), 10)
 

@@ -165,7 +165,7 @@ def test_what_waits_for_a_host_that_says_429_is_not_asked(world: Worlds, web: Fa
     here.later(hours=1.9).poll()
 
     assert len(web.seen) == 2
-    assert here.later(hours=0.2).database.execute("SELECT count(*) FROM feed WHERE is_taken").fetchone()[0] == 0
+    assert len(store.feeds.due(here.database, NOON + timedelta(hours=2.1), 50)) == 20
 
 
 # -- what is asked for -------------------------------------------------------------------------------

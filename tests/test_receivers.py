@@ -220,7 +220,7 @@ def test_a28_a_thousand_weblog_pings_are_one_poll(database: Database) -> None:
             polls += 1
             with store.transaction(database):
                 done = {"next_poll_at": now + timedelta(hours=1), "last_poll_at": now}
-                store.feeds.record_state(database, due.id, _state(**done), is_good=True)
+                store.feeds.record_states(database, [(due.id, due.due_at, _state(**done))])
 
     assert polls == 1
     assert [due.id for due in store.feeds.due(database, NOON + timedelta(minutes=5), 10)] == [feed]
@@ -234,7 +234,7 @@ def test_a_feed_that_fails_is_not_hurried_by_a_ping(database: Database) -> None:
     [feed] = subscribed(database, "http://blog.test/feed")
     with store.transaction(database):
         later = _state(next_poll_at=NOON + timedelta(hours=9), failures=1, last_poll_at=NOON)
-        store.feeds.record_state(database, feed, later, is_good=False)
+        store.feeds.record_states(database, [(feed, NOON, later)])
         hints.take(database, ["http://blog.test/"], NOON)
 
     assert store.feeds.due(database, NOON + timedelta(hours=1), 10) == []

@@ -11,6 +11,7 @@ from aggregator.sameness import (
     FLOOD,
     Alias,
     Old,
+    is_doubtful,
     is_same_story,
     known_again,
     places,
@@ -233,3 +234,18 @@ def test_an_expired_domain_is_told_although_its_blog_said_little_of_itself() -> 
 
 def test_a_feed_that_is_heard_for_the_first_time_is_believed() -> None:
     assert takeover(Voice(), SPAM) == ""
+    assert not is_doubtful(Voice(), SPAM)
+
+
+@pytest.mark.parametrize(
+    ("after", "doubt"),
+    [
+        (SPAM, True),
+        (replace(BLOG, host="jane.substack.test", generator="substack"), True),
+        (replace(BLOG, title="Something new"), False),
+    ],
+)
+def test_only_what_changes_twice_leaves_a_doubt(after: Voice, doubt: bool) -> None:
+    silent = [replace(voice, words=frozenset()) for voice in (BLOG, after)]
+
+    assert is_doubtful(*silent) is doubt

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,6 @@ from aggregator.errors import StoreFailed
 from aggregator.model import Evidence, Status, Subscription
 from aggregator.standing import Standing
 from tests.builders import NOON, arrival, claim, entry, hours_ago, state, stored, subscribed
-
-
-def test_due_feeds_are_taken_once(database: Database) -> None:
-    subscribed(database, "http://a.test/feed", "http://b.test/feed")
-
-    first = store.feeds.due(database, NOON, 1)
-    second = store.feeds.due(database, NOON, 10)
-
-    assert len(first) == len(second) == 1
-    assert {feed.url for feed in first + second} == {"http://a.test/feed", "http://b.test/feed"}
-    assert store.feeds.due(database, NOON, 10) == []
-    assert len(store.feeds.due(database, NOON + timedelta(minutes=6), 10)) == 2
 
 
 def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
@@ -71,13 +58,14 @@ def test_queries_that_somebody_waits_for_use_an_index(database: Database, query:
     assert "TEMP B-TREE" not in plan.replace("UNION USING TEMP B-TREE", "")  # of a few rows
 
 
-def test_feeds_whose_poll_was_cut_off_are_taken_back(database: Database) -> None:
-    subscribed(database, "http://a.test/feed")
-    store.feeds.due(database, NOON, 10)
+def test_a_feed_is_due_until_its_poll_is_recorded(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    assert [due.id for due in store.feeds.due(database, NOON, 10)] == [feed]
 
-    store.feeds.take_back(database, NOON)
-
-    assert len(store.feeds.due(database, NOON, 10)) == 1
+    assert [due.id for due in store.feeds.due(database, NOON, 10)] == [feed]
+    with store.transaction(database):
+        store.feeds.record_states(database, [(feed, NOON, state(next_poll_at=hours_ago(-1), last_poll_at=NOON))])
+    assert store.feeds.due(database, NOON, 10) == []
 
 
 def test_feeds_that_have_just_begun_to_fail_can_be_hurried(database: Database) -> None:
@@ -85,7 +73,7 @@ def test_feeds_that_have_just_begun_to_fail_can_be_hurried(database: Database) -
     with store.transaction(database):
         for id, since in ((fresh, hours_ago(1)), (lost, hours_ago(48))):
             waits = state(next_poll_at=hours_ago(-5), failing_since=since, failures=3)
-            store.feeds.record_state(database, id, waits, is_good=False)
+            store.feeds.record_states(database, [(id, NOON, waits)])
 
     store.feeds.hurry(database, hours_ago(-1), failing_since=hours_ago(24))
 
@@ -216,7 +204,7 @@ def test_a_failed_write_keeps_nothing(database: Database) -> None:
     [feed] = subscribed(database, "http://a.test/feed")
 
     with pytest.raises(RuntimeError), store.transaction(database):
-        store.feeds.record_state(database, feed, state(problem="half"), is_good=True)
+        store.feeds.record_states(database, [(feed, NOON, state(problem="half"))])
         raise RuntimeError
 
     assert store.health.health(database)[0].problem == ""

@@ -366,7 +366,7 @@ def test_an_edit_is_not_lost_when_a_push_brings_the_post_while_a_poll_reads_it(
     with store.transaction(here.database):
         poll = Poll(here.now, 200, len(body), 1, "read")
         polled = Polled(due, due.state, poll, reading, frozenset(known))
-        recorded = record(here.database, polled, Keeping(5), here.now)
+        recorded = record(here.database, polled, reading, Keeping(5), here.now)
 
     assert (recorded.new, recorded.edited) == (0, 1)
     assert here.titles() == ["Post 2, corrected", "Post 1"]

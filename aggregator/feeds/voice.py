@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aggregator.markup import plain
 from aggregator.model import ParsedEntry, ParsedFeed, Voice
@@ -14,7 +14,6 @@ from aggregator.urls import host_of
 # Shorter texts ("Photo of the day") are alike without being the same.
 FEWEST_WORDS = 20
 _MOST_WORDS = 200
-_ENTRIES = 20
 _TEXT = 4_000
 _LETTER = re.compile(r"[^\W\d_]")
 _FEWEST_LETTERS = 4
@@ -60,14 +59,13 @@ def _folded(text: str, kept: re.Pattern[str], instead: str) -> bytes:
 
 
 def voice_of(feed: ParsedFeed, entries: Sequence[ParsedEntry]) -> Voice:
-    """Return by what a feed is recognised: its own words about itself, and those of its newest entries."""
+    """Return by what a feed is recognised, but for the words of its entries."""
     hosts = Counter(host_of(entry.url).removeprefix("www.") for entry in entries if entry.url)
     return Voice(
         title=plain(feed.title, is_html=True),
         host=hosts.most_common(1)[0][0] if hosts else host_of(feed.home).removeprefix("www."),
         generator=_product(feed.generator),
         language=feed.language.strip().lower()[:2],
-        words=_vocabulary(entries[:_ENTRIES]),
     )
 
 
@@ -76,11 +74,11 @@ def _product(generator: str) -> str:
     return re.sub(r"[\d.]+|\?.*", "", plain(generator, is_html=True).casefold()).strip(" /-v")
 
 
-def _vocabulary(entries: Sequence[ParsedEntry]) -> frozenset[str]:
-    """The words that most of the entries' texts hold."""
+def vocabulary(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the words that most of some texts (title and HTML) hold."""
     found: Counter[bytes] = Counter()
-    for entry in entries:
-        text = _ENTITY.sub(" ", _TAG.sub(" ", f"{entry.title} {entry.html[:_TEXT]}"))
+    for title, html in texts:
+        text = _ENTITY.sub(" ", _TAG.sub(" ", f"{title} {html[:_TEXT]}"))
         found.update(set(_folded(text, _LETTER, " ").translate(_LOWER_LETTERS).split()))
     counted = {word.decode(): times for word, times in found.items() if len(word) >= _FEWEST_LETTERS}
     often = [word for word, times in counted.items() if times > 1 and len(word) >= _FEWEST_LETTERS]

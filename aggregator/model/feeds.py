@@ -88,13 +88,17 @@ class PollState:
 
 @dataclass(frozen=True, slots=True)
 class DueFeed:
-    """A feed that may be polled now, with its state; `hint` is what said that it has changed: "push", "ping" or ""."""
+    """A feed that was found due at an instant, with its state.
+
+    `hint` is what said that it has changed: "push", "ping" or "".
+    """
 
     id: int
     url: str
     every: timedelta | None
     is_new: bool
     state: PollState
+    due_at: datetime
     hint: str = ""
 
     @property
@@ -180,7 +184,10 @@ class ReadEntry:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """By what a blog is recognised; empty texts are what its feed doesn't say. Words are of its newest entries."""
+    """By what a blog is recognised; empty texts are what its feed doesn't say.
+
+    Words are those of its newest entries, where somebody had to look.
+    """
 
     title: str = ""
     host: str = ""

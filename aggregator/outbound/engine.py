@@ -7,6 +7,7 @@ request from its first name lookup to its last byte; bodies come back as they we
 from __future__ import annotations
 
 import os
+import resource
 import select
 import socket
 import time
@@ -30,10 +31,10 @@ from aggregator.outbound.transfer import (
     Request,
     Transfer,
     as_utf8,
-    body_reader,
     failure,
-    header_reader,
     is_for_one_host,
+    read_body,
+    read_header,
     slow,
 )
 from aggregator.urls import host_of, web_url
@@ -41,7 +42,7 @@ from aggregator.urls import host_of, web_url
 MOST_REDIRECTS = 5
 _TICK = 0.1
 _ASK_EVERY = 0.5
-_MOST_KEPT_CONNECTIONS = 256
+_KEPT_FOR_EACH = 8
 
 
 class Engine:
@@ -74,7 +75,9 @@ class Engine:
         self._multi: Any = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_alarm)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, _MOST_KEPT_CONNECTIONS)
+        # Connections outlive a sweep, and are no use to anybody who has no descriptor left.
+        kept = min(_KEPT_FOR_EACH * at_once, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max(kept, 1))
         self._running: dict[Any, Transfer] = {}
         self._per_host_running: Counter[str] = Counter()
         self._waiting: defaultdict[str, deque[Transfer]] = defaultdict(deque)
@@ -166,15 +169,16 @@ class Engine:
         handle.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         handle.setopt(pycurl.USERAGENT, self._user_agent)
         handle.setopt(pycurl.CAINFO, self._authorities)
+        running = self._running
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, lambda _, address: self._open_socket(running[handle], address))
+        handle.setopt(pycurl.HEADERFUNCTION, lambda line: read_header(running[handle], line))
+        handle.setopt(pycurl.WRITEFUNCTION, lambda chunk: read_body(running[handle], chunk))
         return handle
 
     def _aim(self, handle: Any, transfer: Transfer) -> None:
         request = transfer.request
         handle.setopt(pycurl.URL, transfer.url)
         handle.setopt(pycurl.TIMEOUT_MS, max(1, int((transfer.ends_at - time.monotonic()) * 1000)))
-        handle.setopt(pycurl.OPENSOCKETFUNCTION, self._opener(transfer))
-        handle.setopt(pycurl.HEADERFUNCTION, header_reader(transfer))
-        handle.setopt(pycurl.WRITEFUNCTION, body_reader(transfer))
         handle.setopt(pycurl.HTTPGET, 1)
         if request.method == "HEAD":
             handle.setopt(pycurl.NOBODY, 1)
@@ -192,18 +196,15 @@ class Engine:
             ],
         )
 
-    def _opener(self, transfer: Transfer) -> Callable[..., Any]:
-        def open_socket(_purpose: int, address: Any) -> Any:
-            family, kind, protocol, name = address
-            if refusal := self._guard.refusal(str(name[0]), int(name[1])):
-                transfer.refusal = refusal
-                return pycurl.SOCKET_BAD
-            try:
-                return _Descriptor(socket.socket(family, kind, protocol).detach())
-            except OSError:  # this process has no room for one more; libcurl calls it a failed connection
-                return pycurl.SOCKET_BAD
-
-        return open_socket
+    def _open_socket(self, transfer: Transfer, address: Any) -> Any:
+        family, kind, protocol, name = address
+        if refusal := self._guard.refusal(str(name[0]), int(name[1])):
+            transfer.refusal = refusal
+            return pycurl.SOCKET_BAD
+        try:
+            return _Descriptor(socket.socket(family, kind, protocol).detach())
+        except OSError:  # this process has no room for one more; libcurl calls it a failed connection
+            return pycurl.SOCKET_BAD
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -253,7 +254,8 @@ class Engine:
 
     def _land(self, handle: Any, message: str, code: int, landed: list[Landed]) -> None:
         transfer = self._running.pop(handle)
-        location = as_utf8(transfer.headers.get("location", ""))
+        headers = transfer.headers
+        location = as_utf8(headers.get("location", ""))
         self._multi.remove_handle(handle)
         self._idle.append(handle)
         if transfer.status == TOO_MANY_REQUESTS:
@@ -269,7 +271,7 @@ class Engine:
             landed.append(
                 (
                     transfer.request,
-                    Answer(transfer.url, transfer.status, transfer.headers, body, transfer.permanently, took),
+                    Answer(transfer.url, transfer.status, headers, body, transfer.permanently, took),
                 )
             )
 

@@ -40,7 +40,7 @@ class Guard:
     def refusal(self, address: str, port: int) -> str:
         """Return why a connection must not be made, or "" when it may be."""
         try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
+            ip = _address(address)
         except ValueError:
             return f"{address[:60]!r} is no address"
         if any(ip.version == network.version and ip in network for network in self.allow_addresses):
@@ -50,6 +50,11 @@ class Guard:
         if port not in self.allow_ports:
             return f"port {port} is not allowed"
         return ""
+
+
+@lru_cache(maxsize=10_000)
+def _address(text: str) -> IPv4Address | IPv6Address:
+    return ipaddress.ip_address(text.partition("%")[0])
 
 
 @lru_cache(maxsize=10_000)
@@ -69,6 +74,7 @@ def url_refusal(url: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=10_000)
 def is_public(ip: IPv4Address | IPv6Address) -> bool:
     """Tell whether an address is anybody's on the public internet.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -83,7 +83,7 @@ class Transfer:
     only_permanent: bool = True
     refusal: str = ""
     status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    lines: list[bytes] = field(default_factory=list)
     header_bytes: int = 0
     body: bytearray = field(default_factory=bytearray)
     too_large: bool = False
@@ -93,7 +93,20 @@ class Transfer:
         """Go on to where a redirect leads."""
         self.url, self.host = url, host_of(url)
         self.status, self.header_bytes = 0, 0
-        self.headers, self.body = {}, bytearray()
+        self.lines, self.body = [], bytearray()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the last answer so far, their names in lower case."""
+        found: dict[str, str] = {}
+        # Latin-1 loses no byte: a validator goes back exactly as it came.
+        for line in b"".join(self.lines).decode("latin-1").split("\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                name = name.strip().lower()
+                value = value.strip()
+                found[name] = f"{found[name]}, {value}" if found.get(name) else value
+        return found
 
 
 def as_utf8(header: str) -> str:
@@ -109,51 +122,38 @@ def is_for_one_host(name: str) -> bool:
     return name.lower() in ("if-none-match", "if-modified-since", "authorization", "cookie")
 
 
-def header_reader(transfer: Transfer) -> Callable[[bytes], int | None]:
-    """Return what takes the lines of a transfer's headers; it stops the transfer when they are too long."""
-
-    def read(line: bytes) -> int | None:
-        transfer.header_bytes += len(line)
-        if transfer.header_bytes > MOST_HEADER_BYTES:
-            transfer.too_large = True
-            return -1
-        # Latin-1 loses no byte: a validator goes back exactly as it came.
-        text = line.decode("latin-1").strip()
-        if text.startswith("HTTP/"):
-            parts = text.split(None, 2)
-            transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
-            transfer.headers = {}
-        elif ":" in text:
-            name, _, value = text.partition(":")
-            name = name.strip().lower()
-            earlier = transfer.headers.get(name)
-            transfer.headers[name] = f"{earlier}, {value.strip()}" if earlier else value.strip()
-        return None
-
-    return read
+def read_header(transfer: Transfer, line: bytes) -> int | None:
+    """Take a line of a transfer's headers; stop the transfer when they are too long."""
+    transfer.header_bytes += len(line)
+    if transfer.header_bytes > MOST_HEADER_BYTES:
+        transfer.too_large = True
+        return -1
+    if line.startswith(b"HTTP/"):
+        parts = line.split(None, 2)
+        transfer.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+        transfer.lines.clear()
+    else:
+        transfer.lines.append(line)
+    return None
 
 
-def body_reader(transfer: Transfer) -> Callable[[bytes], int | None]:
-    """Return what takes the parts of a transfer's body; it stops the transfer when there is too much."""
-
-    def read(chunk: bytes) -> int | None:
-        if transfer.status in REDIRECTS:
-            transfer.header_bytes += len(chunk)  # a redirect's body is skipped, and not for ever
-            transfer.too_large = transfer.header_bytes > MOST_HEADER_BYTES
-            return -1 if transfer.too_large else None
-        room = transfer.request.max_bytes - len(transfer.body)
-        if len(chunk) > room and transfer.request.may_be_cut:
-            transfer.body += chunk[:room]
-            transfer.is_cut = True
-            return -1
-        if len(chunk) > room:
-            transfer.too_large = True
-            transfer.body.clear()
-            return -1
-        transfer.body += chunk
-        return None
-
-    return read
+def read_body(transfer: Transfer, chunk: bytes) -> int | None:
+    """Take a part of a transfer's body; stop the transfer when there is too much."""
+    if transfer.status in REDIRECTS:
+        transfer.header_bytes += len(chunk)  # a redirect's body is skipped, and not for ever
+        transfer.too_large = transfer.header_bytes > MOST_HEADER_BYTES
+        return -1 if transfer.too_large else None
+    room = transfer.request.max_bytes - len(transfer.body)
+    if len(chunk) > room and transfer.request.may_be_cut:
+        transfer.body += chunk[:room]
+        transfer.is_cut = True
+        return -1
+    if len(chunk) > room:
+        transfer.too_large = True
+        transfer.body.clear()
+        return -1
+    transfer.body += chunk
+    return None
 
 
 def slow(transfer: Transfer) -> NoAnswer:

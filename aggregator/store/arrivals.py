@@ -25,8 +25,7 @@ def hint(database: Database, feed_id: int, now: datetime, by: Literal["push", "p
 
 _HINTED = """
 UPDATE feed SET hint = CASE WHEN hint = '' THEN :by ELSE hint END,
-    next_poll_at = CASE WHEN is_taken THEN next_poll_at
-        ELSE min(next_poll_at, max(hinted_at, coalesce(stay_away_until, ''))) END
+    next_poll_at = min(next_poll_at, max(hinted_at, coalesce(stay_away_until, '')))
 WHERE id = :id AND failures = 0
 """
 
@@ -85,8 +84,8 @@ def distrust(database: Database, feed_id: int) -> None:
 def distrust_deserted(database: Database, now: datetime) -> int:
     """Poll the feeds at once that were trusted, and of which nobody is bound to tell any more; in a transaction."""
     done = database.execute(
-        "UPDATE feed SET trusted_at = NULL, next_poll_at = CASE WHEN is_taken THEN next_poll_at ELSE"
-        " min(next_poll_at, max(?, coalesce(stay_away_until, ''))) END WHERE trusted_at IS NOT NULL"
+        "UPDATE feed SET trusted_at = NULL, next_poll_at = min(next_poll_at, max(?, coalesce(stay_away_until, '')))"
+        " WHERE trusted_at IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM subscription WHERE feed_id = feed.id AND state = 'active')",
         [to_text(now)],
     )

@@ -34,29 +34,24 @@ def known_hashes(database: Database, feed_id: int) -> dict[str, bytes]:
 
 def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Place]], now: datetime) -> int:
     """Store entries that are new; inside a transaction. Returns how many were."""
-    added: list[int] = []
+    last = database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()
     at = to_text(now)
-    for entry, place in entries:
-        row = database.execute(
-            "INSERT INTO entry (feed_id, guid, url, url_key, slug, title, author, html, lede, words, language, tags,"
-            " published_at, updated_at, first_seen_at, shown_at, hidden, content_hash, fingerprint, enclosures,"
-            " comments_feed, comments, story_of, linked_hash)"
-            " VALUES (:feed_id, :guid, :url, :url_key, :slug, :title, :author, :html, :lede, :words, :language, :tags,"
-            " :published_at, :updated_at, :now, :shown_at, :hidden, :content_hash, :fingerprint, :enclosures,"
-            " :comments_feed, :comments, :story_of, zeroblob(16))"  # as long as the hash that will replace it in place
-            " ON CONFLICT (feed_id, guid) DO NOTHING RETURNING id",
-            {
-                **_columns(entry),
-                "feed_id": feed_id,
-                "slug": slug(entry.title) or "post",
-                "now": at,
-                "shown_at": at if place.shown_at == now else to_text(place.shown_at),
-                "hidden": place.hidden,
-                "story_of": place.story_of,
-            },
-        ).fetchone()
-        if row:
-            added.append(row[0])
+    database.conn.executemany(
+        _ADD,
+        (
+            (
+                *_columns(entry).values(),
+                feed_id,
+                slug(entry.title) or "post",
+                at,
+                at if place.shown_at == now else to_text(place.shown_at),
+                place.hidden,
+                place.story_of,
+            )
+            for entry, place in entries
+        ),
+    )
+    added = [row[0] for row in database.execute("SELECT id FROM entry WHERE id > ?", last)]
     if added:
         stale.mark_posts(database, added)
         stale.mark_river(database)
@@ -90,6 +85,12 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
     return len(edited)
 
 
+_ADD = (
+    "INSERT INTO entry (guid, url, url_key, title, author, html, lede, words, language, tags, published_at,"
+    " updated_at, content_hash, fingerprint, enclosures, comments_feed, comments,"
+    " feed_id, slug, first_seen_at, shown_at, hidden, story_of, linked_hash)"
+    f" VALUES ({'?, ' * 23}zeroblob(16)) ON CONFLICT (feed_id, guid) DO NOTHING"  # as long as the hash that will follow
+)
 _SEEN = ("url", "title", "author", "html", "tags", "language", "enclosures")
 _BEFORE = f"""
 SELECT id, hidden, {", ".join(_SEEN)} FROM entry
@@ -111,6 +112,14 @@ def texts(database: Database, feed_id: int) -> list[tuple[int, str, str, tuple[s
     """Return id, title, HTML, categories and why it is hidden, of all entries of a feed."""
     rows = database.execute("SELECT id, title, html, tags, hidden FROM entry WHERE feed_id = ?", [feed_id]).fetchall()
     return [(id, title, html, tuple(json.loads(tags)), hidden) for id, title, html, tags, hidden in rows]
+
+
+def newest_texts(database: Database, feed_id: int, limit: int) -> list[tuple[str, str, str]]:
+    """Return guid, title and HTML of a feed's newest entries that hold a text."""
+    return database.execute(
+        "SELECT guid, title, html FROM entry WHERE feed_id = ? AND html <> '' ORDER BY shown_at DESC, id DESC LIMIT ?",
+        [feed_id, limit],
+    ).fetchall()
 
 
 def hide(database: Database, ids: Mapping[int, str]) -> None:

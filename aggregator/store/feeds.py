@@ -10,12 +10,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from aggregator.cadence import LEASE
 from aggregator.model import Blog, DueFeed, PollState, Quiet, Subscription, Whereabouts
 from aggregator.overview import Census
 from aggregator.store import gone, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
-from aggregator.store.connection import to_instant, to_text, transaction
+from aggregator.store.connection import an_instant, to_instant, to_text, transaction
 from aggregator.urls import canonical, host_of, slug
 from aggregator.whereabouts import Known, renamed
 
@@ -56,53 +55,28 @@ def subscribe(database: Database, subscriptions: Sequence[Subscription], now: da
 def due(
     database: Database, now: datetime, limit: int, *, under_way: Collection[int] = (), crowded: Collection[str] = ()
 ) -> list[DueFeed]:
-    """Take up to `limit` feeds that may be polled now; each is marked as taken, lest it is taken twice.
+    """Return up to `limit` feeds that may be polled now, and stay due until their polls are recorded.
 
     Feeds `under_way` and those of `crowded` hosts are left for later.
     """
-    rows = list(database.query(_DUE, [to_text(now), json.dumps(list(under_way)), json.dumps(list(crowded)), limit]))
-    if rows:
-        lease = to_text(now + LEASE)
-        with transaction(database):
-            database.conn.executemany(
-                "UPDATE feed SET next_poll_at = ?, is_taken = 1, hint = '' WHERE id = ?",
-                ((lease, row["id"]) for row in rows),
-            )
-    return [
-        DueFeed(
-            id=row["id"],
-            url=row["url"],
-            every=timedelta(seconds=row["every"]) if row["every"] else None,
-            is_new=not row["has_entries"],
-            state=_state(row),
-            hint=row["hint"],
-        )
-        for row in rows
-    ]
+    found = database.execute(_DUE, [to_text(now), json.dumps(list(under_way)), json.dumps(list(crowded)), limit])
+    return [_due(row, now) for row in found]
+
+
+def _due(row: Sequence[Any], now: datetime) -> DueFeed:
+    id, url, every, is_new, hint, *state = row
+    return DueFeed(id, url, timedelta(seconds=every) if every else None, bool(is_new), _state(state), now, hint)
 
 
 _DUE = (
-    "SELECT id, url, every, etag, last_modified, body_hash, next_poll_at, last_poll_at, failing_since,"
-    " stay_away_until, asked_for, quiet, address, address_why, moved_to, moved_at, gone_at, retired_at, posted_at,"
-    " posts_every, status, failures, problem, hint, trusted_at IS NOT NULL AS trusts_push,"
-    " EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id) AS has_entries FROM feed"
+    "SELECT id, url, every, NOT EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id), hint,"
+    " next_poll_at, etag, last_modified, body_hash, last_poll_at, failing_since, stay_away_until, asked_for, quiet,"
+    " address, address_why, moved_to, moved_at, gone_at, retired_at, posted_at, posts_every, status, failures, problem,"
+    " trusted_at IS NOT NULL FROM feed"
     " WHERE enabled AND removed_at IS NULL AND retired_at IS NULL AND next_poll_at <= ?"
     " AND id NOT IN (SELECT value FROM json_each(?)) AND host NOT IN (SELECT value FROM json_each(?))"
     " ORDER BY next_poll_at LIMIT ?"
 )
-
-
-def give_back(database: Database, ids: Collection[int]) -> None:
-    """Let feeds be due again that were taken and not asked; their next poll stays what it is by now."""
-    with transaction(database):
-        database.conn.executemany("UPDATE feed SET is_taken = 0 WHERE id = ?", ((id,) for id in ids))
-
-
-def take_back(database: Database, now: datetime) -> None:
-    """Let feeds be due at once that were taken and not polled; for the one who polls, when nothing is under way."""
-    if database.execute("SELECT 1 FROM feed WHERE is_taken LIMIT 1").fetchone():
-        with transaction(database):
-            database.execute("UPDATE feed SET next_poll_at = ?, is_taken = 0 WHERE is_taken", [to_text(now)])
 
 
 def hurry(database: Database, at: datetime, failing_since: datetime) -> None:
@@ -151,52 +125,66 @@ def count_due(database: Database, now: datetime) -> int:
     )
 
 
-def record_state(database: Database, id: int, state: PollState, *, is_good: bool) -> int:
-    """Store what a poll left; inside a transaction. Returns how many polls of the feed there were."""
-    was_failing = database.execute("SELECT failures > 0 FROM feed WHERE id = ?", [id]).fetchone()
-    if was_failing and bool(was_failing[0]) != (state.failures > 0):
+def record_states(database: Database, polled: Collection[tuple[int, datetime, PollState]]) -> None:
+    """Store what polls left of feeds (id, when it was found due, state); inside a transaction.
+
+    A hint that came since then is still to be followed: the answer may be older.
+    """
+    failing = json.dumps([(id, state.failures > 0) for id, _, state in polled])
+    if database.execute(_TURNED, [failing]).fetchone():
         stale.mark_river(database)
         stale.mark_sections(database, _LISTS)
+    database.conn.executemany(_RECORD, (_row(*each) for each in polled))
+
+
+def _row(id: int, due_at: datetime, state: PollState) -> tuple[str | int | bytes | None, ...]:
     where = state.where
-    row = database.execute(
-        _RECORD,
-        {
-            "id": id,
-            "etag": state.etag,
-            "last_modified": state.last_modified,
-            "body_hash": state.body_hash,
-            "next_poll_at": to_text(state.next_poll_at),
-            "last_poll_at": to_text(state.last_poll_at),
-            "failing_since": to_text(state.failing_since),
-            "stay_away_until": to_text(state.stay_away_until),
-            "asked_for": int(state.asked_for.total_seconds()),
-            "quiet": _quiet_text(state.quiet),
-            "address": where.address,
-            "address_why": where.why,
-            "host": host_of(where.address),
-            "moved_to": where.moved_to,
-            "moved_at": to_text(where.moved_at),
-            "gone_at": to_text(where.gone_at),
-            "retired_at": to_text(where.retired_at),
-            "status": state.status,
-            "failures": state.failures,
-            "problem": state.problem,
-            "is_good": is_good,
-        },
-    ).fetchone()
-    return int(row[0]) if row else 0
+    return (
+        id,
+        to_text(due_at),
+        to_text(state.next_poll_at),
+        to_text(state.last_poll_at),
+        state.failures,
+        host_of(where.address) if where.address else "",
+        state.etag,
+        state.last_modified,
+        state.body_hash,
+        to_text(state.failing_since),
+        to_text(state.stay_away_until),
+        int(state.asked_for.total_seconds()),
+        _quiet_text(state.quiet),
+        where.address,
+        where.why,
+        where.moved_to,
+        to_text(where.moved_at),
+        to_text(where.gone_at),
+        to_text(where.retired_at),
+        state.status,
+        state.problem,
+    )
 
 
-_RECORD = """
-UPDATE feed SET is_taken = 0, polls = polls + 1, etag = :etag, last_modified = :last_modified, body_hash = :body_hash,
-    next_poll_at = CASE WHEN hint <> '' AND :failures = 0 THEN min(:next_poll_at, max(:last_poll_at, hinted_at))
-        ELSE :next_poll_at END, last_poll_at = :last_poll_at, failing_since = :failing_since,
-    stay_away_until = :stay_away_until, asked_for = :asked_for, quiet = :quiet, address = :address,
-    address_why = :address_why, host = CASE WHEN :host <> '' THEN :host ELSE host END, moved_to = :moved_to,
-    moved_at = :moved_at, gone_at = :gone_at, retired_at = :retired_at, status = :status, failures = :failures,
-    problem = :problem, last_good_at = CASE WHEN :is_good THEN :last_poll_at ELSE last_good_at END
-WHERE id = :id RETURNING polls
+# Whether some of these feeds fail that were well, or are well that failed.
+_TURNED = """
+SELECT 1 FROM json_each(?) AS polled JOIN feed ON feed.id = polled.value ->> 0
+WHERE (failures > 0) <> (polled.value ->> 1) LIMIT 1
 """
+# Numbers, not names: to bind so many by name costs as much as the rest of it.
+_RECORD = """
+UPDATE feed SET polls = polls + 1,
+    next_poll_at = CASE WHEN hint <> '' AND hinted_at > ?2 AND ?5 = 0 THEN min(?3, max(?4, hinted_at)) ELSE ?3 END,
+    hint = CASE WHEN hinted_at > ?2 THEN hint ELSE '' END, last_poll_at = ?4, failures = ?5,
+    last_good_at = CASE WHEN ?5 = 0 THEN ?4 ELSE last_good_at END, host = CASE WHEN ?6 <> '' THEN ?6 ELSE host END,
+    etag = ?7, last_modified = ?8, body_hash = ?9, failing_since = ?10, stay_away_until = ?11, asked_for = ?12,
+    quiet = ?13, address = ?14, address_why = ?15, moved_to = ?16, moved_at = ?17, gone_at = ?18, retired_at = ?19,
+    status = ?20, problem = ?21
+WHERE id = ?1
+"""
+
+
+def is_there(database: Database, id: int) -> bool:
+    """Tell whether a feed is in the store."""
+    return database.execute("SELECT 1 FROM feed WHERE id = ?", [id]).fetchone() is not None
 
 
 def record_posting(database: Database, id: int) -> None:
@@ -335,39 +323,37 @@ def _settings(database: Database) -> _Settings:
     return {row[0]: tuple(row) for row in rows}
 
 
-def _state(row: dict[str, Any]) -> PollState:
-    next_poll_at = to_instant(row["next_poll_at"])
-    assert next_poll_at is not None
+def _state(row: Sequence[Any]) -> PollState:
+    next_at, etag, modified, digest, last_at, failing, away, asked_for, quiet, *where = row[:-6]
+    posted, every, status, failures, problem, trusts_push = row[-6:]
     return PollState(
-        next_poll_at=next_poll_at,
-        etag=row["etag"],
-        last_modified=row["last_modified"],
-        body_hash=row["body_hash"],
-        last_poll_at=to_instant(row["last_poll_at"]),
-        failing_since=to_instant(row["failing_since"]),
-        stay_away_until=to_instant(row["stay_away_until"]),
-        asked_for=timedelta(seconds=row["asked_for"]),
-        quiet=_quiet(row["quiet"]),
-        where=Whereabouts(
-            address=row["address"],
-            why=row["address_why"],
-            moved_to=row["moved_to"],
-            moved_at=to_instant(row["moved_at"]),
-            gone_at=to_instant(row["gone_at"]),
-            retired_at=to_instant(row["retired_at"]),
-        ),
-        posted_at=to_instant(row["posted_at"]),
-        posts_every=timedelta(seconds=row["posts_every"]) if row["posts_every"] is not None else None,
-        status=row["status"],
-        failures=row["failures"],
-        problem=row["problem"],
-        trusts_push=bool(row["trusts_push"]),
+        an_instant(next_at),
+        etag,
+        modified,
+        digest,
+        to_instant(last_at),
+        to_instant(failing),
+        to_instant(away),
+        timedelta(seconds=asked_for) if asked_for else _NONE,
+        _quiet(quiet) if quiet else _NEVER_QUIET,
+        _whereabouts(*where) if any(where) else _AT_HOME,
+        to_instant(posted),
+        timedelta(seconds=every) if every is not None else None,
+        status,
+        failures,
+        problem,
+        bool(trusts_push),
     )
 
 
+_AT_HOME, _NEVER_QUIET, _NONE = Whereabouts(), Quiet(), timedelta(0)
+
+
+def _whereabouts(address: str, why: Any, moved_to: str, *at: str | None) -> Whereabouts:
+    return Whereabouts(address, why, moved_to, *map(to_instant, at))
+
+
 def _quiet(text: str) -> Quiet:
-    if not text:
-        return Quiet()
     hours, days = json.loads(text)
     return Quiet(frozenset(hours), frozenset(days))
 

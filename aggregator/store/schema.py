@@ -62,12 +62,39 @@ def m008_what_is_over(database: Database) -> None:
     _run(database, _OVER)
 
 
+@migrations()
+def m009_lighter_polls(database: Database) -> None:
+    """A feed is due until its poll is recorded, and polls of one time lie together, so that few pages are written."""
+    _run(database, _LIGHTER_POLLS)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
             database.execute(statement)
 
 
+_LIGHTER_POLLS = """
+DROP INDEX feed_taken;
+ALTER TABLE feed DROP COLUMN is_taken;
+CREATE TABLE polled (
+    slot          INTEGER NOT NULL,         -- used again after as many polls as are kept
+    feed_id       INTEGER NOT NULL REFERENCES feed (id) ON DELETE CASCADE,
+    at            TEXT NOT NULL,
+    status        INTEGER NOT NULL,
+    bytes         INTEGER NOT NULL,
+    milliseconds  INTEGER NOT NULL,
+    outcome       TEXT NOT NULL,            -- 'read', 'unchanged' or 'failed'
+    new_entries   INTEGER NOT NULL,
+    edited_entries INTEGER NOT NULL,
+    problem       TEXT NOT NULL,
+    PRIMARY KEY (slot, feed_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO polled SELECT slot, feed_id, at, status, bytes, milliseconds, outcome, new_entries, edited_entries, problem
+    FROM poll;
+DROP TABLE poll;
+ALTER TABLE polled RENAME TO poll;
+"""
 _OVER = """
 CREATE INDEX feed_stay_away ON feed (host) WHERE stay_away_until IS NOT NULL;
 CREATE INDEX linkback_over ON linkback (settled_at) WHERE status IN ('rejected', 'retracted');

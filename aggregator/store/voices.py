@@ -17,7 +17,7 @@ def voice(database: Database, feed_id: int) -> Voice:
     if row is None or not row[0]:
         return Voice()
     found = json.loads(row[0])
-    return Voice(**{**found, "words": frozenset(found["words"])})
+    return Voice(found["title"], found["host"], found["generator"], found["language"])
 
 
 def record_voice(database: Database, feed_id: int, heard: Voice) -> None:
@@ -28,7 +28,6 @@ def record_voice(database: Database, feed_id: int, heard: Voice) -> None:
             "host": heard.host,
             "generator": heard.generator,
             "language": heard.language,
-            "words": sorted(heard.words),
         }
     )
     database.execute(
