@@ -296,7 +296,7 @@ def test_a_post_of_two_feeds_is_one_in_a_conversation() -> None:
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (f"SELECT 1 FROM entry INDEXED BY entry_to_link {store.outlinks._UNREAD}", "entry_to_link"),
+        (f"SELECT 1 {store.outlinks._UNREAD}", "SCAN to_link"),
         (store.outlinks._TO, "outlink_target"),
         (store.conversations._AROUND, "entry_url"),
     ],

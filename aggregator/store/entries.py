@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from aggregator.filters import is_by_filter
 from aggregator.model import Enclosure, Post, ReadEntry, Twin
 from aggregator.sameness import EMPTY, EXPIRED, REMOVED, WITHDRAWN, Place
-from aggregator.store import stale
+from aggregator.store import outlinks, stale
 from aggregator.store.blogs import BLOG_COLUMNS, blog_of
 from aggregator.store.connection import to_instant, to_text
 from aggregator.urls import canonical, host_of, slug
@@ -53,6 +53,7 @@ def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Pla
     )
     added = [row[0] for row in database.execute("SELECT id FROM entry WHERE id > ?", last)]
     if added:
+        outlinks.mark_unread(database, added)
         stale.mark_posts(database, added)
         stale.mark_river(database)
     return len(added)
@@ -77,6 +78,7 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
         is_back = hidden in (REMOVED, WITHDRAWN, EMPTY)
         why = entry.unwanted if is_back or not hidden or is_by_filter(hidden) else hidden
         database.execute(_EDIT, {**columns, "id": id, "hidden": why})
+        outlinks.mark_unread(database, [id])
         if is_back or why != hidden or seen != [columns[name] for name in _SEEN]:
             edited.append(id)
     if edited:
@@ -88,8 +90,8 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
 _ADD = (
     "INSERT INTO entry (guid, url, url_key, title, author, html, lede, words, language, tags, published_at,"
     " updated_at, content_hash, fingerprint, enclosures, comments_feed, comments,"
-    " feed_id, slug, first_seen_at, shown_at, hidden, story_of, linked_hash)"
-    f" VALUES ({'?, ' * 23}zeroblob(16)) ON CONFLICT (feed_id, guid) DO NOTHING"  # as long as the hash that will follow
+    " feed_id, slug, first_seen_at, shown_at, hidden, story_of)"
+    f" VALUES ({', '.join('?' * 23)}) ON CONFLICT (feed_id, guid) DO NOTHING"
 )
 _SEEN = ("url", "title", "author", "html", "tags", "language", "enclosures")
 _BEFORE = f"""

@@ -117,12 +117,13 @@ def expire(database: Database, before: datetime, limit: int) -> int:
     for id in ids:
         database.execute(
             "UPDATE entry SET hidden = ?, title = '', author = '', html = '', lede = '', words = 0, tags = '[]',"
-            " enclosures = '[]', comments_feed = '', missing_at = NULL, linked_hash = content_hash, story_of = NULL"
+            " enclosures = '[]', comments_feed = '', missing_at = NULL, story_of = NULL"
             " WHERE id = ?",
             [EXPIRED, id],
         )
         database.execute("DELETE FROM linkback WHERE entry_id = ?", [id])
         database.execute("DELETE FROM outlink WHERE entry_id = ?", [id])
+        database.execute("DELETE FROM to_link WHERE entry_id = ?", [id])
     if ids:
         show_orphans(database)
         stale.mark_posts(database, {*ids, *beside})

@@ -41,7 +41,7 @@ SELECT
     (SELECT count(*) FROM linkback WHERE status = 'pending' AND next_try_at <= :now),
     (SELECT count(*) FROM linkback WHERE recheck_at IS NOT NULL AND recheck_at <= :now),
     (SELECT count(*) FROM stale),
-    (SELECT count(*) FROM entry WHERE linked_hash <> content_hash)
+    (SELECT count(*) FROM to_link)
 """
 
 

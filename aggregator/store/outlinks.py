@@ -32,15 +32,26 @@ class Source:
 
 def unread(database: Database, limit: int) -> list[Source]:
     """Return posts that are new or changed since their links were read."""
-    rows = database.execute(f"{_SOURCE} FROM entry INDEXED BY entry_to_link {_UNREAD}", [limit]).fetchall()
+    rows = database.execute(f"{_SOURCE} {_UNREAD}", [limit]).fetchall()
     return [_source(row) for row in rows]
+
+
+def mark_unread(database: Database, ids: Collection[int]) -> None:
+    """Note that the links of some posts are to be read; inside a transaction."""
+    database.execute(_MARK, [json.dumps(list(ids))])
+
+
+_MARK = """
+INSERT INTO to_link SELECT id, content_hash FROM entry WHERE id IN (SELECT value FROM json_each(?))
+ON CONFLICT DO UPDATE SET content_hash = excluded.content_hash
+"""
 
 
 _SOURCE = (
     "SELECT entry.id, entry.feed_id, entry.url, entry.title, entry.author, entry.html, entry.content_hash,"
     " entry.published_at, entry.hidden = ''"
 )
-_UNREAD = "WHERE linked_hash <> content_hash ORDER BY id LIMIT ?"
+_UNREAD = "FROM to_link JOIN entry ON entry.id = entry_id ORDER BY entry_id LIMIT ?"
 
 
 def replace(database: Database, read: Sequence[tuple[Source, Sequence[tuple[str, Excerpt]]]]) -> None:
@@ -50,8 +61,10 @@ def replace(database: Database, read: Sequence[tuple[Source, Sequence[tuple[str,
         "INSERT OR IGNORE INTO outlink VALUES (?, ?, ?, ?)",
         ((source.id, canonical(url), url, json.dumps(excerpt)) for source, links in read for url, excerpt in links),
     )
+    # One that has changed since is to be read again.
     database.conn.executemany(
-        "UPDATE entry SET linked_hash = ? WHERE id = ?", ((source.content_hash, source.id) for source, _ in read)
+        "DELETE FROM to_link WHERE entry_id = ? AND content_hash = ?",
+        ((source.id, source.content_hash) for source, _ in read),
     )
 
 

@@ -68,6 +68,12 @@ def m009_lighter_polls(database: Database) -> None:
     _run(database, _LIGHTER_POLLS)
 
 
+@migrations()
+def m010_posts_to_link(database: Database) -> None:
+    """Posts whose links are to be read are listed: to note it in their rows was to write their texts again."""
+    _run(database, _TO_LINK)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
@@ -94,6 +100,15 @@ INSERT INTO polled SELECT slot, feed_id, at, status, bytes, milliseconds, outcom
     FROM poll;
 DROP TABLE poll;
 ALTER TABLE polled RENAME TO poll;
+"""
+_TO_LINK = """
+CREATE TABLE to_link (
+    entry_id      INTEGER PRIMARY KEY REFERENCES entry (id) ON DELETE CASCADE,
+    content_hash  BLOB NOT NULL             -- the content whose links are not known
+) STRICT;
+INSERT INTO to_link SELECT id, content_hash FROM entry INDEXED BY entry_to_link WHERE linked_hash <> content_hash;
+DROP INDEX entry_to_link;
+ALTER TABLE entry DROP COLUMN linked_hash;
 """
 _OVER = """
 CREATE INDEX feed_stay_away ON feed (host) WHERE stay_away_until IS NOT NULL;
