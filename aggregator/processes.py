@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -31,6 +32,15 @@ def end_with_uv() -> None:
         return
     if name == "uv":
         die_with(os.getppid(), signal.SIGTERM)
+
+
+def allow_files(most: int) -> int:
+    """Let this process have as many files open as the system lets it, up to `most`; return how many it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 class Lock:

@@ -27,6 +27,9 @@ from jobs import equipment
 SECONDS, TURNS = 2, 3
 CONNECTIONS = 64
 LOADS = ("identity", "gzip", "304")
+# The same, by clients of which no two send the same bytes: of ours none is answered from memory.
+UNLIKE = "gzip, unlike"
+_UNLIKE = "n = 0\nrequest = function() n = n + 1; wrk.headers['X-Number'] = n; return wrk.format() end\n"
 _ETAG = re.compile(r"(?i)^etag:\s*(\S+)", re.MULTILINE)
 
 
@@ -41,11 +44,11 @@ def measure(report: Report, turns: int = TURNS) -> None:
         for _ in range(turns):
             for server, serving in SERVERS.items():
                 with serving(folder, page) as (port, pid):
-                    for load in LOADS:
-                        taken.setdefault(server, {}).setdefault(load, []).append(_ask(port, pid, load))
+                    for load in (*LOADS, UNLIKE):
+                        taken.setdefault(server, {}).setdefault(load, []).append(_ask(folder, port, pid, load))
         cpu = {server: {load: median(each) for load, each in of.items()} for server, of in taken.items()}
-        rows = [(server, [f"{of[load]:.1f}" for load in LOADS]) for server, of in cpu.items()]
-        report.table("Pages, server CPU µs an answer", LOADS, rows)
+        rows = [(server, [f"{each:.1f}" for each in of.values()]) for server, of in cpu.items()]
+        report.table("Pages, server CPU µs an answer", (*LOADS, UNLIKE), rows)
         for load, must in zip(LOADS, (2.2, 2.3, 2.6), strict=True):
             ratio = cpu["planet serve"][load] / cpu["nginx"][load]
             report.add(Figure(f"page, {load}, in nginxes", ratio, must, 1.6, less=True))
@@ -69,7 +72,7 @@ def _published(folder: Path) -> Path:
     return here.public / "index.html"
 
 
-def _ask(port: int, pid: int, load: str) -> float:
+def _ask(folder: Path, port: int, pid: int, load: str) -> float:
     """Return the microseconds of CPU that the server takes for each answer."""
     url = f"http://127.0.0.1:{port}/"
     headers = ["-H", "Accept-Encoding: gzip"] if load != "identity" else []
@@ -78,6 +81,10 @@ def _ask(port: int, pid: int, load: str) -> float:
         head = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
         found = _ETAG.search(head)
         headers += ["-H", f"If-None-Match: {found[1] if found else sys.exit(f'bench: no ETag: {head}')}"]
+    if load == UNLIKE:
+        script = folder / "unlike.lua"
+        script.write_text(_UNLIKE)
+        headers += ["-s", str(script)]
     wrk = [program("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *headers, url]
     before = cpu_of(pid)
     told = subprocess.run(wrk, capture_output=True, text=True, check=True).stdout

@@ -19,6 +19,7 @@ from aggregator.errors import ConfigBroken, PlanetError
 from aggregator.logs import counted
 from aggregator.model import Pulse
 from aggregator.outbound import conversation
+from aggregator.processes import allow_files
 from jobs import equipment
 from jobs.announce import Announcer
 from jobs.children import Children
@@ -41,6 +42,8 @@ log = logging.getLogger("planet.work")
 WITHOUT_NETWORK = timedelta(minutes=5)
 
 PULSE_EVERY = 5.0
+# Most of them are connections that outlive their sweep.
+MOST_FILES = 4_096
 
 Clock = Callable[[], datetime]
 Do = Callable[[], object]
@@ -50,6 +53,7 @@ Prepare = Callable[[Database, Planet, ExitStack], Do]
 
 def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     """Do all jobs until `stop` is set; then end within a few seconds."""
+    allow_files(MOST_FILES)
     hands = _Hands(config, Children(config.current.workers.processes), clock, stop)
     jobs = [
         _Job("configuration", 0.25, hands.configuration, config, stop, clock),

@@ -13,6 +13,7 @@ import uvloop
 from linkbacks import calls
 from linkbacks.claims import Rules
 
+from aggregator.serve.again import Again
 from aggregator.serve.app import App
 from aggregator.serve.callbacks import Doorkeeper
 from aggregator.serve.events import Events
@@ -47,12 +48,13 @@ class Door:
         planet = world.planet
         self._loop = asyncio.get_running_loop()
         intake = Intake(planet.data, lambda: Rules(planet.masthead.url))
-        pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
+        again = Again()
+        pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept), again)
         events = Events(lambda _scope: "")
         app = App(planet, pages, intake, renderer_for(planet), self._clock, events, lambda: ())
         keeper = Doorkeeper(planet.data)
         large = LargeBodies(lambda: planet.poll.max_bytes, keeper.is_callback)
-        self._server = Server(app, self._clock, calls.LONGEST_BODY, large=large)
+        self._server = Server(app, self._clock, calls.LONGEST_BODY, large=large, again=again)
         self._ready.set()
         await self._server.serve("127.0.0.1", self.port)
         intake.close()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ import uvloop
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import StreamingResponse
 
+from aggregator.serve.again import LONGEST_REQUEST, MOST_KEPT, Again, Told
 from aggregator.serve.connection import MOST_AT_ONCE, Connection
 from aggregator.serve.crossing import carry
 from aggregator.serve.events import MOST_OF_A_CLIENT, Events
-from aggregator.serve.exchange import Exchange, Request
+from aggregator.serve.exchange import Exchange, Request, head_of
+from aggregator.serve.pages import Pages
 from aggregator.serve.reader import LONGEST_HEAD, PIECE, Reader, Verdict, Whole
 from aggregator.serve.wire import STALL_SECONDS, Server, is_of_this_house
 from tests.builders import NOON
@@ -53,7 +56,7 @@ class Seen:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.server = Server(self.app, self._noon, 1_000, 8, self._patience, **self._bounds)
+        self.server = Server(self.app, self._noon, 1_000, 8, self._patience, **self._bounds, again=Again())
         self._ready.set()
         await self.server.serve("127.0.0.1", self.port)
 
@@ -83,6 +86,8 @@ class Seen:
             return carry(self._stream, request, request.path, exchange)
         elif request.path == "/page":
             exchange.answer(200, [], b"x" * 20_000)
+        elif request.path == "/same":
+            exchange.answer_again(head_of(200, [("content-length", "4")]), b"same")
         elif request.path == "/turn":
             self.loop.call_soon(lambda: self.asked_at_turns.append(len(self.asked)))
             exchange.answer(200, [])
@@ -402,7 +407,7 @@ def reading_of(request: bytes) -> tuple[Connection, Reading, float]:
             exchange.answer(200, [], b"x" * 1_000_000)
 
         loop = asyncio.get_running_loop()
-        connection, client = Connection(Server(page, lambda: NOON, 1_000), loop), Reading()
+        connection, client = Connection(Server(page, lambda: NOON, 1_000, again=Again()), loop), Reading()
         connection.connection_made(client)
         connection.data_received(request)
         return connection, client, loop.time()
@@ -581,3 +586,110 @@ def test_a_server_that_stops_answers_what_is_under_way(here: Seen) -> None:
         assert read(client).endswith(b"late")
     here.thread.join(10)
     assert not here.thread.is_alive()
+
+
+# -- the same again ----------------------------------------------------------------------------------
+
+SAME = b"GET /same HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def told(client: socket.socket, *pieces: bytes) -> bytes:
+    """Send, and read as far as an answer of "same" goes."""
+    for piece in pieces:
+        client.sendall(piece)
+    got = b""
+    while not got.endswith(b"\r\n\r\nsame"):
+        got += client.recv(65_536)
+    return got
+
+
+def test_a_request_that_comes_again_is_answered_from_memory_on_every_connection(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        first = [told(client, SAME) for _ in range(3)]
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        assert [told(client, SAME), *first] == [first[0]] * 4
+
+    assert len(here.asked) == 1
+    assert b"date: " in first[0]
+
+
+def test_what_is_remembered_is_asked_for_anew_once_it_is_forgotten(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        told(client, SAME)
+        here.server.again.clear()
+        told(client, SAME)
+
+    assert len(here.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("packets", "remembered"),
+    [
+        ((SAME,), 1),
+        ((SAME, SAME), 1),
+        ((SAME + SAME,), 0),
+        ((SAME[:9], SAME[9:]), 0),
+        ((SAME.replace(b"1.1", b"1.0"),), 0),
+        ((LAST,), 0),
+        ((SAME.replace(b"GET", b"HEAD"),), 1),
+    ],
+)
+def test_only_what_came_alone_and_whole_and_keeps_its_connection_is_remembered(
+    packets: tuple[bytes, ...], remembered: int
+) -> None:
+    async def connect() -> Again:
+        def page(_request: Request, exchange: Exchange) -> None:
+            exchange.answer_again(head_of(200, [("content-length", "4")]), b"same")
+
+        server = Server(page, lambda: NOON, 1_000, again=Again())
+        connection = Connection(server, asyncio.get_running_loop())
+        connection.connection_made(Reading())
+        for packet in packets:
+            connection.data_received(packet)
+        return server.again
+
+    assert len(asyncio.run(connect())) == remembered
+
+
+def test_a_remembered_answer_waits_for_those_that_are_owed(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        told(client, SAME)
+        client.sendall(LATER)
+        eventually(lambda: here.asked[-1].path == "/later")
+        client.sendall(SAME)
+        here.release.set()
+        got = told(client)
+
+    assert got.index(b"late") < got.index(b"same")
+
+
+def test_a_remembered_request_in_the_midst_of_another_is_that_ones_body(here: Seen) -> None:
+    with socket.create_connection(("127.0.0.1", here.port), 10) as client:
+        told(client, SAME)
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(SAME)
+        client.sendall(head)
+        client.sendall(SAME)
+
+        assert read(client).endswith(SAME[: here.server.longest_body + 1])
+    assert here.asked[-1].method == "POST"
+
+
+def test_so_many_requests_are_remembered_and_none_that_is_long() -> None:
+    again = Again()
+    for number in range(MOST_KEPT + 5):
+        again.keep(b"%d" % number, Told(b"", b""))
+    again.keep(b"x" * (LONGEST_REQUEST + 1), Told(b"", b""))
+
+    assert len(again) == MOST_KEPT
+    assert b"4" not in again
+    assert b"5" in again
+
+
+def test_pages_that_change_are_forgotten_with_their_answers(tmp_path: Path) -> None:
+    again = Again()
+    pages = Pages(tmp_path, [], again)
+
+    for change in (lambda: pages.drop(["index.html"]), pages.drop_all, lambda: Pages(tmp_path, [], again)):
+        again.keep(SAME, Told(b"", b""))
+        change()
+        assert not again

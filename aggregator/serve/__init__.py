@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import resource
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -20,6 +19,8 @@ from aggregator import store
 from aggregator.config import ConfigFile, Planet
 from aggregator.errors import ConfigBroken
 from aggregator.ports import check_port
+from aggregator.processes import allow_files
+from aggregator.serve.again import Again
 from aggregator.serve.app import App
 from aggregator.serve.asgi import Scope
 from aggregator.serve.callbacks import Doorkeeper
@@ -58,9 +59,10 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
         half.app,
         clock,
         calls.LONGEST_BODY,
-        _most_connections(),
+        allow_files(MOST_FILES) - FILES_OF_OURS,
         is_exempt=half.speaks_for_many,
         large=LargeBodies(half.longest_push, half.doorkeeper.is_callback),
+        again=half.again,
     )
     loop = asyncio.get_running_loop()
 
@@ -78,15 +80,6 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
         log.info("stopped")
 
 
-def _most_connections() -> int:
-    """As many as the system lets one process have, less some for files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
-    if soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return most - FILES_OF_OURS
-
-
 class _WebHalf:
     """What stands behind the server, and the thread that keeps it up to date."""
 
@@ -101,6 +94,7 @@ class _WebHalf:
         self._seen = store.pages.generation(self._database)
         self._forgotten = store.pages.forgotten(self._database)
         self._events = Events(self._listener)
+        self.again = Again()
         self._take_on(*self._equipped(config.current))
         self._tell()
         self._stop = threading.Event()
@@ -138,7 +132,7 @@ class _WebHalf:
         return planet, renderer_for(planet, first), formers
 
     def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
-        self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept))
+        self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept), self.again)
         self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._events, self._mistakes, formers)
 
     def _mistakes(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
+from aggregator.serve.again import Again, Told
 from aggregator.serve.exchange import STATUS_LINES, Exchange, Request
 from aggregator.serve.large import LargeBodies
 from aggregator.serve.reader import BETWEEN, BODY, PIECE, Reader, Verdict, Whole
@@ -30,6 +31,7 @@ class Home(Protocol):
     """Where connections come in."""
 
     app: App
+    again: Again
     date: bytes
     longest_body: int
     large: LargeBodies | None
@@ -56,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._home = home
         self._loop = loop
         self._rest = b""  # what has come and is not read yet
+        self._whole = b""  # the request at hand, when it came alone and in one piece
         self._exchange: Exchange | None = None
         self._under_way: asyncio.Task[None] | None = None  # else it might be collected
         self._has_ended = False  # the client sends no more
@@ -97,6 +100,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what a client sends; of what comes behind its last request nothing is kept."""
         if not self._reader.is_over and not self._is_hung_up:
+            told = self._home.again.get(data)
+            if told is not None and self._is_between():
+                self._tell_again(told)
+                return
             self._rest = self._rest + data if self._rest else data
             self._go_on()
 
@@ -140,11 +147,27 @@ class Connection(asyncio.Protocol):
             self._settle()
 
     def _read(self) -> None:
-        rest = self._rest
+        rest, reader = self._rest, self._reader
+        is_between = reader.stage == BETWEEN
         piece, self._rest = (rest, b"") if len(rest) <= PIECE else (rest[:PIECE], rest[PIECE:])
-        self._reader.feed(piece)
-        if self._reader.is_over:
+        reader.feed(piece)
+        self._whole = piece if is_between and reader.stage == BETWEEN and len(reader.ready) == 1 else b""
+        if reader.is_over:
             self._rest = b""
+
+    def _is_between(self) -> bool:
+        """Tell whether nothing is owed, nothing is half read, and the client takes what it gets."""
+        is_idle = self._exchange is None and not self._rest and not self._reader.ready and not self._has_ended
+        return is_idle and self._reader.stage == BETWEEN and not self._is_full
+
+    def _tell_again(self, told: Told) -> None:
+        home = self._home
+        home.waiting.pop(self, None)
+        home.waiting[self] = None
+        self._awaited, self._deadline = BETWEEN, self._loop.time() + IDLE_SECONDS
+        self.write(b"%b%b\r\n" % (told.head, home.date))
+        if told.body:
+            self.write(told.body)
 
     def _settle(self) -> None:
         """Take no more than is read, and know for what the client is waited for."""
@@ -216,6 +239,11 @@ class Connection(asyncio.Protocol):
         if not self._is_hung_up and not self._transport.is_closing():
             self._written += len(data)
             self._transport.write(data)
+
+    def keep(self, told: Told) -> None:
+        """Remember what the request that is being answered is answered with, by its bytes."""
+        if self._whole:
+            self._home.again.keep(self._whole, told)
 
     async def drained(self) -> None:
         """Wait until the client has read most of what it was sent."""

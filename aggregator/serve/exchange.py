@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
+from aggregator.serve.again import Told
+
 Headers = Sequence[tuple[str, str]]
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _WITHOUT_BODY = (204, 304)
@@ -59,6 +61,9 @@ class Line(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes, if anybody is there."""
 
+    def keep(self, told: Told) -> None:
+        """Remember what the request that is being answered is answered with, by its bytes."""
+
     async def drained(self) -> None:
         """Wait until the client has read most of what it was sent."""
 
@@ -89,9 +94,12 @@ class Exchange:
 
     def answer_again(self, head: bytes, body: bytes = b"") -> None:
         """Send an answer whose beginning was made by `head_of`, once for all who ask for it."""
+        told = Told(head, body if self._request.method != "HEAD" else b"")
+        if not self.is_last and self._request.version == "1.1":
+            self._line.keep(told)
         self._line.write(self._completed(head))
-        if body and self._request.method != "HEAD":
-            self._line.write(body)  # by itself: to join them would copy a page for each reader
+        if told.body:
+            self._line.write(told.body)  # by itself: to join them would copy a page for each reader
         self.end()
 
     def begin(self, status: int, headers: Headers) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregator.serve.again import Again
 from aggregator.serve.exchange import Headers, head_of
 from aggregator.site import folder
 
@@ -105,11 +106,16 @@ def endpoint_headers(planet_url: str, accepts: Collection[str]) -> Headers:
 
 
 class Pages:
-    """The published folder, read when asked for and kept until it changes. For one thread."""
+    """The published folder, read when asked for and kept until it changes. For one thread.
 
-    def __init__(self, public: Path, endpoints: Headers) -> None:
+    `again` holds answers that were made of pages as they are: it is emptied whenever one of them may be another.
+    """
+
+    def __init__(self, public: Path, endpoints: Headers, again: Again) -> None:
         self._public = public
         self._endpoints = endpoints
+        self._again = again
+        again.clear()
         self._kept: OrderedDict[str, Page] = OrderedDict()
         self._bytes = 0
 
@@ -137,6 +143,7 @@ class Pages:
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget files that have changed."""
+        self._again.clear()
         for name in names:
             page = self._kept.pop(name, None)
             if page is not None:
@@ -144,6 +151,7 @@ class Pages:
 
     def drop_all(self) -> None:
         """Forget every file: something must not be shown any more, and not even be named."""
+        self._again.clear()
         self._kept.clear()
         self._bytes = 0
 
@@ -151,6 +159,7 @@ class Pages:
         self._kept[name] = page
         self._bytes += _weight(page)
         while self._bytes > MOST_BYTES and len(self._kept) > 1:
+            self._again.clear()  # it would hold on to the page
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= _weight(oldest)
 

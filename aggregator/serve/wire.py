@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from email.utils import format_datetime
 
+from aggregator.serve.again import Again
 from aggregator.serve.client import household
 from aggregator.serve.connection import App, Connection
 from aggregator.serve.large import LargeBodies
@@ -48,8 +49,11 @@ class Server:
         is_exempt: Callable[[str], bool] = is_of_this_house,
         most_of_a_client: int = MOST_OF_A_CLIENT,
         large: LargeBodies | None = None,
+        *,
+        again: Again,
     ) -> None:
         self.app = app
+        self.again = again
         self.most_connections = most_connections
         self.longest_body = longest_body
         self.large = large
