@@ -74,6 +74,12 @@ def m010_posts_to_link(database: Database) -> None:
     _run(database, _TO_LINK)
 
 
+@migrations()
+def m011_texts_last(database: Database) -> None:
+    """A post's texts come last in its row: whatever lies behind a long text is read through all of its pages."""
+    _run(database, _TEXTS_LAST)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
@@ -109,6 +115,15 @@ CREATE TABLE to_link (
 INSERT INTO to_link SELECT id, content_hash FROM entry INDEXED BY entry_to_link WHERE linked_hash <> content_hash;
 DROP INDEX entry_to_link;
 ALTER TABLE entry DROP COLUMN linked_hash;
+"""
+_TEXTS_LAST = """
+ALTER TABLE entry ADD COLUMN beginning TEXT NOT NULL DEFAULT '';
+ALTER TABLE entry ADD COLUMN body TEXT NOT NULL DEFAULT '';
+UPDATE entry SET beginning = lede, body = html;
+ALTER TABLE entry DROP COLUMN lede;
+ALTER TABLE entry DROP COLUMN html;
+ALTER TABLE entry RENAME COLUMN beginning TO lede;
+ALTER TABLE entry RENAME COLUMN body TO html;
 """
 _OVER = """
 CREATE INDEX feed_stay_away ON feed (host) WHERE stay_away_until IS NOT NULL;
