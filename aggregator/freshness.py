@@ -47,6 +47,8 @@ def _within(span: timedelta, longest: timedelta) -> timedelta:
 
 
 def _date(text: str) -> datetime | None:
+    if not text:
+        return None
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
