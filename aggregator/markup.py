@@ -100,7 +100,7 @@ _LATE = ("data-src", "data-lazy-src", "data-original", "data-orig-file")
 _POINT = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)|display\s*:\s*none", re.IGNORECASE)
 _Relative = Literal["deny"] | tuple[Literal["rewrite_with_base"], str]
 # An address that needs a base, or that may: anything but http:// and https:// at its beginning.
-_RELATIVE = (re.compile(r"""href\s*=\s*(?!["']?https?://)"""), re.compile(r"""src\s*=\s*(?!["']?https?://)"""))
+_RELATIVE = (re.compile(rb"""href\s*=\s*(?!["']?https?://)"""), re.compile(rb"""src\s*=\s*(?!["']?https?://)"""))
 # Tags as the sanitiser writes them: attributes in double quotes, which may hold a ">".
 _INNER = r'[^">]*(?:"[^"]*"[^">]*)*>'
 _BLOCKS = "p|div|li|br|h[1-6]|tr|td|th|dt|dd|blockquote|pre|figure|hr"
@@ -112,6 +112,8 @@ _MARKUP = re.compile(r"<[a-zA-Z/!?]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
 # The marks of direction (U+200E and 200F) can't, and belong to Hebrew and Arabic.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_USUAL = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+_SHORT = 200
 
 
 def clean(html: str, base: str) -> str:
@@ -121,7 +123,7 @@ def clean(html: str, base: str) -> str:
     checks nor resolves it. A frame is a link with `data-embed`.
     """
     text = _plainer(without_controls(html[:LONGEST_HTML]))
-    lowered = text.lower()
+    lowered = text.encode("utf-8", "replace").lower()  # bytes are searched faster
     if not base or not any(address.search(lowered) for address in _RELATIVE):
         return _WITHOUT_BASE.clean(text)
     try:
@@ -193,8 +195,10 @@ def text_within(html: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    text = without_controls(text).strip()
-    if "  " in text or not text.isprintable():  # of all spaces only the plain one is printable
+    # What is printable holds no control character, and of all spaces the plain one only.
+    is_plain = text.isprintable()
+    text = text.strip() if is_plain else without_controls(text)
+    if not is_plain or "  " in text:
         text = " ".join(text.split())
     return unicodedata.normalize("NFC", text)
 
@@ -209,10 +213,10 @@ def shortened(text: str, longest: int) -> str:
 
 def without_controls(text: str) -> str:
     """Return `text` without characters that no page, feed or log may hold."""
-    # None of them is printable, and nearly every text of a page is, apart from its lines and fixed spaces.
-    if (
-        text.isprintable()
-        or text.replace("\n", "").replace("\t", "").replace("\r", "").replace("\xa0", "").isprintable()
-    ):
+    # None of them is printable, and few texts hold any: to look at what isn't usual is enough.
+    if len(text) < _SHORT and text.isprintable():
+        return text
+    unusual = text.encode("utf-8", "surrogatepass").translate(None, _USUAL)
+    if not unusual or unusual.decode("utf-8", "surrogatepass").replace("\xa0", "").isprintable():
         return text
     return _LONE_SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))

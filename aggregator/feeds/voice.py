@@ -15,24 +15,22 @@ from aggregator.urls import host_of
 FEWEST_WORDS = 20
 _MOST_WORDS = 200
 _TEXT = 4_000
-_LETTER = re.compile(r"[^\W\d_]")
-_FEWEST_LETTERS = 4
-_FEW = 100
 # For counting words only: what is left of markup harms nobody. Two patterns, as each then has a first letter to find.
 _TAG, _ENTITY = re.compile(r"<[^>]{0,1000}>"), re.compile(r"&\w{1,20};")
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_FEW = 100
 _IN_WORD = re.compile(r"\w")
 _ASCII = bytes(range(128))
 _LOWER = bytes(range(256)).lower()
 _NOT_IN_WORDS = bytes(code for code in _ASCII if not _IN_WORD.match(chr(code)))
-_LOWER_LETTERS = bytes(low if low > 127 or _LETTER.match(chr(low)) else 32 for low in _LOWER)
 
 
 def fingerprint(text: str) -> bytes:
     """Return a digest of a text's words, however they are spaced, marked and written; b"" for few of them."""
     if count_words(text) < FEWEST_WORDS:
         return b""
-    words = _folded(text, _IN_WORD, "").translate(_LOWER, _NOT_IN_WORDS)
-    return hashlib.blake2b(words, digest_size=8).digest()
+    words = text.encode("utf-8", "replace").translate(_LOWER, _NOT_IN_WORDS)
+    return hashlib.blake2b(words if words.isascii() else _folded(words), digest_size=8).digest()
 
 
 def count_words(text: str) -> int:
@@ -40,22 +38,20 @@ def count_words(text: str) -> int:
     return text.count(" ") + 1 if text else 0
 
 
-def _folded(text: str, kept: re.Pattern[str], instead: str) -> bytes:
-    """A text in UTF-8 whose characters beyond ASCII are case-folded, or replaced where they are not kept.
+def _folded(text: bytes) -> bytes:
+    """A text in UTF-8 whose characters beyond ASCII are case-folded, and left out where they are in no word.
 
     Character by character where a text has few that differ: folding all of it takes ten times as long.
     """
-    if not text.isascii():
-        others = set(text.encode("utf-8", "replace").translate(None, _ASCII).decode())
-        folded = {one: one.casefold() if kept.match(one) else instead for one in others}
-        different = {one: other for one, other in folded.items() if other != one}
-        if len(different) > _FEW:
-            text = text.translate({ord(one): other for one, other in different.items()})
-        else:
-            # What is dropped goes first: folding makes such characters of others.
-            for one in sorted(different, key=lambda one: different[one] != instead):
-                text = text.replace(one, different[one])
-    return text.encode("utf-8", "replace")
+    others = set(text.translate(None, _ASCII).decode())
+    folded = {one: one.casefold() if _IN_WORD.match(one) else "" for one in others}
+    different = {one: other for one, other in folded.items() if other != one}
+    if len(different) > _FEW:
+        return text.decode().translate({ord(one): other for one, other in different.items()}).encode()
+    # What is left out goes first: folding makes such characters of others.
+    for one in sorted(different, key=lambda one: different[one] != ""):
+        text = text.replace(one.encode(), different[one].encode())
+    return text
 
 
 def voice_of(feed: ParsedFeed, entries: Sequence[ParsedEntry]) -> Voice:
@@ -76,13 +72,12 @@ def _product(generator: str) -> str:
 
 def vocabulary(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
     """Return the words that most of some texts (title and HTML) hold."""
-    found: Counter[bytes] = Counter()
+    counted: Counter[str] = Counter()
     for title, html in texts:
         text = _ENTITY.sub(" ", _TAG.sub(" ", f"{title} {html[:_TEXT]}"))
-        found.update(set(_folded(text, _LETTER, " ").translate(_LOWER_LETTERS).split()))
-    counted = {word.decode(): times for word, times in found.items() if len(word) >= _FEWEST_LETTERS}
-    often = [word for word, times in counted.items() if times > 1 and len(word) >= _FEWEST_LETTERS]
-    candidates = often if len(often) >= _MOST_WORDS else [word for word in counted if len(word) >= _FEWEST_LETTERS]
+        counted.update(set(_WORD.findall(text.casefold())))
+    often = [word for word, times in counted.items() if times > 1]
+    candidates = often if len(often) >= _MOST_WORDS else list(counted)
     # Of words that are equally common the longer ones: they say more of what a blog is about.
     ranked = sorted(candidates, key=lambda word: (-counted[word], -len(word), word))
     return frozenset(ranked[:_MOST_WORDS])
