@@ -13,7 +13,7 @@ run:
 demo:
     uv run planet demo
 
-# figures beside others and targets: all of them, or `just bench poll [FEEDS]`, `pings [SECONDS]`, `pages`, `start`, `site [POSTS]`, `scale [FEEDS…]`
+# figures beside others and targets: all of them, or `just bench poll [FEEDS]`, `pings [SECONDS]`, `pages`, `start`, `site [POSTS]`, `store [ENTRIES]`, `scale [FEEDS…]`
 bench what="all" *args:
     uv run --group bench python -m {{ if what == "all" { "bench" } else { "bench." + what } }} {{args}}
 
