@@ -1,10 +1,10 @@
-"""All figures and their targets in one table: `python -m bench [--quick]`; about half an hour, or some minutes."""
+"""All figures and their targets in one table: `python -m bench [--quick]`; about an hour, or a quarter."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import pages, pings, poll, scale, start
+from bench import pages, pings, poll, scale, start, store
 from bench.report import Report
 
 
@@ -16,6 +16,7 @@ def main() -> None:
     pings.measure(report, seconds=5 if is_quick else 15)
     pages.measure(report, turns=1 if is_quick else 3)
     start.measure(report, feeds=200 if is_quick else 1_000)
+    store.measure(report, store.SIZES[:2] if is_quick else store.SIZES)
     scale.measure(report, scale.SIZES[:2] if is_quick else scale.SIZES)
     report.finish()
 

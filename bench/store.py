@@ -1,8 +1,7 @@
-"""Figures of a large store: `python -m bench.store [ENTRIES]`, a million of them where nothing else is said.
+"""What grows with the posts: `python -m bench.store [ENTRIES...]`, ten thousand to a million where nothing else is said.
 
 A thousand posts of each blog, in the search index and on numbered pages, as if they had been published. Then what a
-reader and a poll take: the newest page, searches, the way of a new post to its page, and polls beside those of a store
-of ten thousand entries.
+reader and a poll take: the newest page, searches, the way of a new post to its page, and polls that find one new post.
 """
 
 from __future__ import annotations
@@ -12,10 +11,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -26,16 +27,29 @@ from aggregator.finding import query
 from aggregator.model import Subscription
 from aggregator.outbound import Answer, Outcome
 from bench import scale, site
-from bench.machine import cpu_of
+from bench.machine import cpu_of, memory
 from bench.report import Figure, Report
 from jobs import equipment
 from jobs.children import Children
 from jobs.poll import Sweep
 
-ENTRIES = 1_000_000
-FEW = 10_000
+SIZES = (10_000, 100_000, 1_000_000)
 OF_A_BLOG = 1_000
 _SEARCHES = ("patient", "patient record", '"consent portal"', "zyzzyva", "patient -record")
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What one size costs: times in seconds (of CPU where it polls, for one feed), memory and database in MB."""
+
+    entries: int
+    filled: float
+    newest: float
+    search: float
+    visible: float
+    poll: float
+    memory: float
+    database: float
 
 
 class Changing(scale.Network):
@@ -46,32 +60,53 @@ class Changing(scale.Network):
         return Answer(url, 200, {"etag": f'"{self.cycle}"'}, scale._feed(number, self.cycle), seconds=0.3)
 
 
-def measure(report: Report, entries: int = ENTRIES) -> None:
-    """Measure a store of so many entries, and polls of a small one."""
+def measure(report: Report, sizes: Sequence[int] = SIZES) -> None:
+    """Measure all sizes, each in a process of its own, and add what came out to the report."""
+    found = []
+    for size in sizes:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
+            found.append(one.submit(grow, size).result())
+    columns = ["filled s", "newest ms", "search ms", "visible s", "poll CPU ms", "PSS MB", "database MB"]
+    rows = [
+        (
+            f"{of.entries:,} entries",
+            [
+                f"{of.filled:.0f}", f"{1000 * of.newest:.3f}", f"{1000 * of.search:.1f}", f"{of.visible:.3f}",
+                f"{1000 * of.poll:.2f}", f"{of.memory:.0f}", f"{of.database:,.0f}",
+            ],
+        )
+        for of in found
+    ]  # fmt: skip
+    report.table("A store of many posts", columns, rows)
+    few, many = found[0], found[-1]
+    report.add(Figure(f"{many.entries:,} entries: newest page, ms", 1000 * many.newest, 0.2, less=True))
+    report.add(Figure("... slowest of five searches, ms", 1000 * many.search, 100, less=True))
+    report.add(Figure("... a new post is visible after, s", many.visible, 2, less=True))
+    report.add(Figure(f"... a poll, in polls of {few.entries:,}", many.poll / few.poll, 1.1, less=True))
+
+
+def grow(entries: int) -> Grown:
+    """Measure one size."""
     logging.disable()
     with tempfile.TemporaryDirectory(prefix="planet-bench-") as name:
-        small, _ = _filled(Path(name) / "small", FEW)
-        polled = _poll(*small)
-        small[0].close()
-        (database, planet), seconds = _filled(Path(name) / "large", entries)
-        report.note(f"{entries:,} posts of {entries // OF_A_BLOG:,} blogs, stored and indexed in {seconds:.0f} s")
+        began = time.monotonic()
+        database, planet = _filled(Path(name), entries)
+        filled = time.monotonic() - began
         with closing(database):
             newest = site._median(lambda: store.entries._river_ids(database, 40, 3))
-            report.add(Figure("newest page, its query, ms", 1000 * newest, 0.2, less=True))
-            longest = max(site._median(_searching(database, words)) for words in _SEARCHES)
-            report.add(Figure("slowest of five searches, ms", 1000 * longest, 100, less=True))
-            report.add(Figure("a new post is visible after, s", _visible(database, planet), 2, less=True))
-            took = _poll(database, planet)
-            report.add(Figure(f"poll of a changed feed, in polls of {FEW:,} entries", took / polled, 1.1, less=True))
+            search = max(site._median(_searching(database, words)) for words in _SEARCHES)
+            visible = _visible(database, planet)
+            poll, used = _poll(database, planet)
+        size = sum(path.stat().st_size for path in planet.data.glob("planet.db*")) / 1e6
+    return Grown(entries, filled, newest, search, visible, poll, used, size)
 
 
-def _filled(folder: Path, entries: int) -> tuple[tuple[Database, config.Planet], float]:
-    folder.mkdir()
+def _filled(folder: Path, entries: int) -> tuple[Database, config.Planet]:
     path = folder / "feeds.toml"
     path.write_text(
         '[planet]\ntitle = "Bench"\nurl = "https://bench.example/"\n[[feeds]]\nurl = "https://b0.example/0"\n'
     )
-    planet, began = config.load(path), time.monotonic()
+    planet = config.load(path)
     database = store.open_store(planet.data)
     feeds = [Subscription(f"https://b{n}.example/{n}") for n in range(entries // OF_A_BLOG)]
     planet = replace(planet, subscriptions=tuple(feeds))
@@ -90,7 +125,7 @@ def _filled(folder: Path, entries: int) -> tuple[tuple[Database, config.Planet],
     with store.transaction(database):
         store.chapters.extend(database, gathering.look.entries)
         database.execute("DELETE FROM stale")
-    return (database, planet), time.monotonic() - began
+    return database, planet
 
 
 def _searching(database: Database, words: str) -> Callable[[], object]:
@@ -110,8 +145,8 @@ def _visible(database: Database, planet: config.Planet) -> float:
     return median(took[1:])
 
 
-def _poll(database: Database, planet: config.Planet) -> float:
-    """Return the CPU of a poll of a feed that has changed, in seconds."""
+def _poll(database: Database, planet: config.Planet) -> tuple[float, float]:
+    """Return the CPU of a poll of a feed that has changed, in seconds, and the memory that is taken (PSS), in MB."""
     children = Children(planet.workers.processes)
     terms, feeds = equipment.terms_for(planet), len(planet.subscriptions)
     took = []
@@ -122,11 +157,12 @@ def _poll(database: Database, planet: config.Planet) -> float:
         done = Sweep(database, Changing(cycle), children, terms, lambda: now).run()  # type: ignore[arg-type]  # noqa: B023
         took.append((cpu_of(os.getpid()) - before) / feeds)
         assert done.fetched == feeds, done
+    used = memory(os.getpid())
     children.close()
-    return median(took[1:])
+    return median(took[1:]), used
 
 
 if __name__ == "__main__":
     told = Report("store")
-    measure(told, int(sys.argv[1].replace("_", "")) if len(sys.argv) > 1 else ENTRIES)
+    measure(told, [int(size.replace("_", "")) for size in sys.argv[1:]] or SIZES)
     told.finish()

@@ -19,7 +19,6 @@ from aggregator.sameness import (
     EMPTY,
     SAME_AS,
     WITHDRAWN,
-    Old,
     Place,
     is_doubtful,
     is_same_story,
@@ -119,7 +118,7 @@ def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping
     store.feeds.record_icon(database, feed.id, reading.icon)
     first_import = keeping.first_import if feed.is_new else None
     kept = _keep(database, feed.id, reading, polled.known, now, first_import)
-    removed = _gone(database, polled, reading, kept.old, now)
+    removed = _gone(database, polled, reading, now)
     remark = f"; {reading.remark}" if reading.remark else ""
     withdrawn = f", {removed} withdrawn" if removed else ""
     again = f", {kept.again} known again under new names" if kept.again else ""
@@ -146,12 +145,11 @@ def record_push(database: Database, pushed: Pushed, reading: Reading, now: datet
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """How many entries were stored, edited, and known again under other names; `old` are those from before."""
+    """How many entries were stored, edited, and known again under other names."""
 
     new: int
     edited: int
     again: int
-    old: Sequence[Old]
 
 
 def _keep(
@@ -163,9 +161,10 @@ def _keep(
     first_import: int | None,
 ) -> _Kept:
     """Store what is new and what has changed."""
-    old = store.identity.old_entries(database, feed_id) if reading.entries or known else []
     # A push may have brought an entry since the poll looked what is known.
-    fresh, changed = _apart(reading.entries, known | {entry.guid for entry in old})
+    unknown = [entry.guid for entry in reading.entries if entry.guid not in known]
+    fresh, changed = _apart(reading.entries, known | store.identity.guids_of(database, feed_id, unknown))
+    old = store.identity.old_like(database, feed_id, fresh) if fresh else []
     if store.gone.has_graves(database):
         fresh = [entry for entry in fresh if not store.gone.is_buried(database, entry.guid, entry.url)]
     aliases = known_again(fresh, old, set(reading.guids)) if old else {}
@@ -181,7 +180,7 @@ def _keep(
         store.identity.prune_aliases(database, feed_id, reading.guids)
     if new or edited:
         store.feeds.record_posting(database, feed_id)
-    return _Kept(new, edited, len(aliases), old)
+    return _Kept(new, edited, len(aliases))
 
 
 def _standing(
@@ -219,13 +218,12 @@ def _beside(database: Database, feed_id: int, entry: ReadEntry, place: Place, no
     return place
 
 
-def _gone(database: Database, polled: Polled, reading: Reading, old: Sequence[Old], now: datetime) -> int:
+def _gone(database: Database, polled: Polled, reading: Reading, now: datetime) -> int:
     """Note what the feed has lost, and take back what it withdraws; return how much that is."""
     feed_id, present = polled.feed.id, set(reading.guids)
-    if old and polled.is_whole and not reading.is_cut and present:
+    if not polled.feed.is_new and polled.is_whole and not reading.is_cut and present:
         held = present | store.identity.names_present(database, feed_id, present)
-        is_all_there = all(entry.guid in held for entry in old)
-        lost = [] if is_all_there else vanished(store.identity.old_entries(database, feed_id), held)
+        lost = vanished(store.identity.old_since(database, feed_id, held), held)
         store.gone.note_missing(database, feed_id, held, lost, now)
     withdrawn = [guid for guid in reading.deleted if guid not in present]
     return store.gone.remove(database, store.gone.ids_of(database, feed_id, withdrawn), WITHDRAWN)

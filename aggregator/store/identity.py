@@ -17,12 +17,32 @@ from aggregator.urls import canonical
 _MOST_COMPARED = 2_000
 
 
-def old_entries(database: Database, feed_id: int) -> list[Old]:
-    """Return the newest stored entries of a feed, as they are compared with unseen ones."""
+def guids_of(database: Database, feed_id: int, guids: Collection[str]) -> set[str]:
+    """Return those of some guids that stored entries of a feed have as their first ones."""
     rows = database.execute(
-        f"SELECT {_OLD} FROM entry WHERE feed_id = ? ORDER BY id DESC LIMIT ?", [feed_id, _MOST_COMPARED]
+        "SELECT guid FROM entry WHERE feed_id = ? AND guid IN (SELECT value FROM json_each(?))",
+        [feed_id, json.dumps(list(guids))],
     ).fetchall()
+    return {row[0] for row in rows}
+
+
+def old_like(database: Database, feed_id: int, entries: Collection[ReadEntry]) -> list[Old]:
+    """Return the stored entries of a feed that may be some unseen ones: of the same content, address, date or text."""
+    marks = {
+        "hashes": [entry.content_hash.hex().upper() for entry in entries],
+        "addresses": [canonical(entry.url) for entry in entries if entry.url],
+        "dates": [written[:19] for entry in entries if (written := to_text(entry.published_at or entry.updated_at))],
+        "texts": [entry.fingerprint.hex().upper() for entry in entries if entry.fingerprint],
+    }
+    values = {name: json.dumps(each) for name, each in marks.items()}
+    rows = database.execute(_LIKE, {"feed": feed_id, "most": _MOST_COMPARED, **values}).fetchall()
     return [_old(row) for row in rows]
+
+
+def old_since(database: Database, feed_id: int, held: Collection[str]) -> list[Old]:
+    """Return the stored entries of a feed that are no older than the oldest of those that it holds."""
+    values = {"feed": feed_id, "most": _MOST_COMPARED, "held": json.dumps(list(held))}
+    return [_old(row) for row in database.execute(_SINCE, values).fetchall()]
 
 
 def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old]:
@@ -32,6 +52,20 @@ def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old
 
 
 _OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint, content_hash"
+_COMPARED = "id IN (SELECT id FROM entry WHERE feed_id = :feed ORDER BY id DESC LIMIT :most)"
+# By the second, as titles and dates are compared.
+_LIKE = f"""
+SELECT {_OLD} FROM entry WHERE {_COMPARED} AND (
+    hex(content_hash) IN (SELECT value FROM json_each(:hashes))
+    OR url_key IN (SELECT value FROM json_each(:addresses))
+    OR substr(coalesce(published_at, updated_at), 1, 19) IN (SELECT value FROM json_each(:dates))
+    OR hex(fingerprint) IN (SELECT value FROM json_each(:texts)))
+"""
+_SINCE = f"""
+SELECT {_OLD} FROM entry WHERE {_COMPARED} AND coalesce(published_at, updated_at) >= (
+    SELECT min(coalesce(published_at, updated_at)) FROM entry
+    WHERE feed_id = :feed AND guid IN (SELECT value FROM json_each(:held)))
+"""
 _STORIES = f"""
 SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = ''
 UNION
