@@ -5,7 +5,8 @@ PlanetError
 ├── StartRefused      the planet can't start here: port, folder
 │   └── AlreadyAtWork another planet holds the data folder
 ├── StoreFailed       the database can't be read or written
-│   └── StoreBusy     another process holds it for longer than we wait
+│   ├── StoreBusy     another process holds it for longer than we wait
+│   └── StoreReadOnly it, or a page, may not be written
 ├── FeedUnreadable    no entry can be read from this body
 │   └── PageInstead   it is a web page, which may name feeds
 ├── MailFailed        the mail server didn't take a mail
@@ -23,6 +24,8 @@ Expected outcomes of a fetch or a ping (not modified, refused, gone) are values,
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class PlanetError(Exception):
@@ -56,6 +59,24 @@ class StoreFailed(PlanetError):
 
 class StoreBusy(StoreFailed):
     """Another process is writing, and has been for longer than we wait."""
+
+
+class StoreReadOnly(StoreFailed):
+    """Rights, or the file system, forbid to write."""
+
+
+UNWRITABLE = (
+    "it can't be written; check the owner and the rights of the data folder, and whether its file system is read-only."
+    " What is published is served, nothing is taken, and the planet goes on by itself when it can be written"
+)
+FULL = "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
+
+
+def unwritten(error: OSError, path: str) -> StoreFailed:
+    """Return what the file system says of `path`, with what to do about it."""
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StoreReadOnly(path, UNWRITABLE)
+    return StoreFailed(path, FULL if error.errno == errno.ENOSPC else f"it can't be written: {error.strerror or error}")
 
 
 class FeedUnreadable(PlanetError):

@@ -54,7 +54,9 @@ class Lock:
         """Take the lock. Raises: StartRefused."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            # A lock may be held on what can only be read: whether the folder can be written is another question.
+            flags = os.O_RDONLY if self._path.exists() else os.O_RDWR | os.O_CREAT
+            descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
             raise StartRefused(
                 f"the data folder {self._path.parent} can't be written ({error.strerror}); check its owner and rights,"

@@ -57,6 +57,8 @@ class Announcer:
         earlier = int(store.pages.note(self._database, _ANNOUNCED) or 0)
         if before <= earlier or (self._rest_until and self._clock() < self._rest_until):
             return 0
+        # Whatever happens from here on, the hub is not told twice in a row: it may be impossible to note that it was.
+        self._rest_until = self._clock() + FIRST_PAUSE
         changed = store.pages.changed_since(self._database, earlier)
         feeds = sorted(f"{self._planet_url}{path}" for path in changed if _FEED.fullmatch(path))
         problem = self._tell(feeds)
@@ -68,10 +70,10 @@ class Announcer:
             self._rest_until = self._clock() + pause
             log.warning("the hub can't be told of %s: %s", counted(len(feeds), "feed"), problem)
             return 0
-        self._failures, self._rest_until = 0, None
         with store.transaction(self._database):
             store.pages.set_note(self._database, _ANNOUNCED, str(before))
             store.metrics.add(self._database, {("hub_pings", ""): len(feeds)})
+        self._failures, self._rest_until = 0, None
         return len(feeds)
 
     def _tell(self, feeds: list[str]) -> str:

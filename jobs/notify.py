@@ -47,6 +47,8 @@ def notify(database: Database, ways: Mapping[Channel, Tell], now: datetime) -> i
     for channel, tell in ways.items():
         if not (due := store.notices.due(database, channel, now)):
             continue
+        with store.transaction(database):  # where nothing can be noted, nothing is told: it would be told every minute
+            store.pages.set_note(database, "tells the operator at", now.isoformat())
         try:
             tell(due, now)
         except (MailFailed, NoticeFailed) as error:

@@ -31,7 +31,12 @@ def recheck(
     404 and 410 remove one everywhere: somebody took it off the web, and for a reason.
     Source: code4lib/planetcode4lib #34 (a name that stayed on the planet for days).
     """
-    requests = [_request(missing) for missing in store.gone.missing(database, clock(), AT_ONCE)]
+    if not (waiting := store.gone.missing(database, clock(), AT_ONCE)):
+        return 0
+    with store.transaction(database):  # whatever happens from here on, nobody is asked twice in a row
+        for missing in waiting:
+            store.gone.note_checked(database, missing.id, clock() - LOOK_AGAIN + AFTER_TROUBLE)
+    requests = [_request(missing) for missing in waiting]
     removed = 0
     with closing(engine.sweep(lambda room: [requests.pop() for _ in requests[:room]])) as sweep:
         for landed in sweep:
@@ -52,10 +57,8 @@ def _settle(database: Database, missing: Missing, outcome: Outcome, now: datetim
     with store.transaction(database):
         if status in (404, 410):
             store.gone.remove(database, [missing.id], REMOVED)
-        elif 200 <= status < 400:
+        elif 200 <= status < 400:  # else it waits for a day, as was noted before it was asked
             store.gone.note_checked(database, missing.id, now)
-        else:
-            store.gone.note_checked(database, missing.id, now - LOOK_AGAIN + AFTER_TROUBLE)
     if status not in (404, 410):
         return 0
     log.warning("a post is gone at its source, and here: %s", missing.url, extra={"feed": missing.feed_url})

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
-from aggregator.errors import ConfigBroken, PlanetError
+from aggregator.errors import ConfigBroken, PlanetError, StoreFailed
 from aggregator.logs import counted
 from aggregator.model import Pulse
 from aggregator.outbound import conversation
@@ -253,10 +253,12 @@ class _Job:
         try:
             with store.named_errors():
                 self._work()
+        except StoreFailed as error:
+            self._tell(str(error), error.reason)  # of many files that can't be written, one is named
         except PlanetError as error:
-            self._tell(str(error), error=None)
+            self._tell(str(error), str(error))
         except Exception as error:
-            self._tell("this is a fault of the planet itself; it tries again", error)
+            self._tell("this is a fault of the planet itself; it tries again", repr(error), error)
         else:
             if self.trouble:
                 log.info("%s: all is well again", self.name)
@@ -278,10 +280,10 @@ class _Job:
             self.planet = planet
         self.do()
 
-    def _tell(self, trouble: str, error: Exception | None) -> None:
-        if (said := f"{trouble} {error!r}") != self.trouble:
+    def _tell(self, trouble: str, cause: str, error: Exception | None = None) -> None:
+        if cause != self.trouble:
             log.error("%s: %s", self.name, trouble, exc_info=error)
-        self.trouble, self.words = said, f"{self.name}: {trouble}"
+        self.trouble, self.words = cause, f"{self.name}: {trouble}"
 
 
 def _pulse_of(jobs: Sequence[_Job], clock: Clock, remarks: Callable[[], list[str]]) -> Prepare:

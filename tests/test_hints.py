@@ -14,6 +14,7 @@ from linkbacks import hints
 from sqlite_utils import Database
 
 from aggregator import config, store
+from aggregator.errors import StoreReadOnly
 from aggregator.offers import in_feed
 from tests.builders import NOON, planet, rss, subscribed
 from tests.farm import Farm, Reply, Seen
@@ -345,3 +346,23 @@ def test_our_hub_is_told_later_when_it_is_away(world: Made, web: Farm, elsewhere
     assert tried == 1
     assert announcer.run() > 0
     assert here.announcer().run() == 0  # also when the planet starts anew
+
+
+def test_our_hub_is_not_told_every_second_when_it_cannot_be_noted_that_it_was(
+    world: Made, web: Farm, elsewhere: Farm, tmp_path: Path
+) -> None:
+    here = with_hub(world, web, elsewhere, tmp_path)
+    announcer = here.announcer()
+    here.publish()
+    announcer.run()
+    here.database.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(StoreReadOnly):
+        announcer.run()
+    again = [announcer.run() for _ in range(10)]
+    here.database.execute("PRAGMA query_only = OFF")
+    later = here.later(minutes=2) and announcer.run()
+
+    assert again == [0] * 10
+    assert later > 0
+    assert len(told(elsewhere)) == 2

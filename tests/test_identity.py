@@ -11,6 +11,7 @@ import pytest
 from linkbacks.decisions import Accepted
 
 from aggregator import store
+from aggregator.errors import StoreReadOnly
 from aggregator.feeds.voice import fingerprint
 from tests.builders import NOON, hours_ago
 from tests.farm import Farm, Reply
@@ -243,6 +244,23 @@ def test_a_post_that_is_gone_at_its_source_goes_here(world: Worlds, web: Farm) -
     assert "Post 2" not in here.page() + here.page("feed.atom")
     assert WORDS not in str(here.database.execute("SELECT html, title FROM entry WHERE guid = 'g2'").fetchall())
     assert "removed at its source" in here.explain(f"{web.url}/2")
+
+
+def test_no_page_is_looked_at_where_it_cannot_be_noted_that_it_was(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = posts(web, 1, 2, 3)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = posts(web, 1, 3)
+    for _ in range(2):
+        here.later(hours=2).poll()
+    here.database.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(StoreReadOnly):
+        here.recheck()
+    here.database.execute("PRAGMA query_only = OFF")
+
+    assert {seen.path for seen in web.seen} == {"/feed"}
+    assert here.recheck() == 1
 
 
 @pytest.mark.parametrize("status", [200, 403, 500])

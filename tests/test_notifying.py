@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from aggregator import notices, store
 from aggregator.cli import main
 from aggregator.config import parse
-from aggregator.errors import ConfigBroken, NoticeFailed
+from aggregator.errors import ConfigBroken, NoticeFailed, StoreReadOnly
 from aggregator.model import Masthead, Notice
 from jobs import equipment
 from jobs.notify import channels, notify
@@ -63,6 +63,20 @@ def test_feed_that_breaks_is_told_after_three_days_and_once(world: Worlds, web: 
     assert f"has not been read since 2026-11-22: the server answers with status 500. planet explain {web.url}/feed" in (
         " ".join(mail.get_content().split())
     )
+
+
+def test_nothing_is_told_where_it_cannot_be_noted_that_it_was(world: Worlds, web: Farm, post: Mailbox) -> None:
+    here = failing(world, web, by_mail(post))
+    here.later(days=4)
+    here.database.execute("PRAGMA query_only = ON")
+
+    for _ in range(3):
+        with pytest.raises(StoreReadOnly):
+            told(here)
+    here.database.execute("PRAGMA query_only = OFF")
+
+    assert not post.mails
+    assert told(here) == 1
 
 
 def test_feed_that_breaks_again_is_told_again(world: Worlds, web: Farm, post: Mailbox) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from aggregator.cli.options import config_option, log_options, plain_errors, por
 
 if TYPE_CHECKING:
     from aggregator.config import ConfigFile, Planet
+
+_LOOK_EVERY = 1.0
 
 
 @click.command()
@@ -52,13 +54,19 @@ def work(config_path: Path, verbose: bool, log_as: str) -> None:
     from aggregator import store
     from aggregator.config import template
     from aggregator.processes import Lock
+    from aggregator.supervise import PARENT
     from jobs.scheduler import work as work_until_stopped
 
+    is_supervised = PARENT in os.environ
     config = _begin_half(config_path, verbose, log_as)
-    with Lock(config.current.data, "work"):
-        store.open_store(config.current.data).close()
-        template.place_schema(config.current.data)
-        work_until_stopped(config, clock.now, stop_on_signal())
+    data, stop = config.current.data, stop_on_signal()
+    with Lock(data, "work"):
+        if is_supervised:  # to be refused again and again would fill the log
+            _wait_until_writable(data, stop)
+        store.check_writable(data)
+        store.open_store(data).close()
+        template.place_schema(data)
+        work_until_stopped(config, clock.now, stop)
 
 
 @click.command()
@@ -93,6 +101,7 @@ def _run_halves(
             with Lock(planet.data, half):
                 pass
         store.open_store(planet.data).close()
+        store.check_writable(planet.data)  # it may be open to be read only
         if told := _other_address(planet, port):
             logs.log.warning("%s", told)
         stop = stop_on_signal()
@@ -107,6 +116,20 @@ def _run_halves(
             Half("work", ["work", *config]),
         ]
         supervise(halves, stop, clock.seconds)
+
+
+def _wait_until_writable(data: Path, stop: threading.Event) -> None:
+    from aggregator import logs, store
+    from aggregator.errors import StoreReadOnly
+
+    try:
+        store.check_writable(data)
+    except StoreReadOnly as error:
+        logs.log.error("%s", error)
+    while not stop.wait(_LOOK_EVERY):
+        with suppress(StoreReadOnly):
+            store.check_writable(data)
+            break
 
 
 def _other_address(planet: Planet, port: int) -> str:

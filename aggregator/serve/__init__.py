@@ -14,10 +14,11 @@ from typing import Any
 import uvloop
 from linkbacks import calls
 from linkbacks.claims import Rules
+from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
-from aggregator.errors import ConfigBroken
+from aggregator.errors import ConfigBroken, StoreFailed, StoreReadOnly
 from aggregator.ports import check_port
 from aggregator.processes import allow_files
 from aggregator.serve.again import Again
@@ -40,17 +41,30 @@ LOOK_EVERY = 0.25
 MOST_FILES = 4_096
 FILES_OF_OURS = 200
 
+_Equipped = tuple[Planet, Renderer, list[str]]
+
 
 def serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
     """Serve until SIGTERM or SIGINT.
 
+    Where the data folder can't be written, pages are served all the same.
+
     Raises: StartRefused, StoreFailed.
     """
     check_port(host, port)
-    store.open_store(config.current.data).close()
+    _check_store(config.current)
     gc.freeze()  # what is there now stays: to look through it again and again would hold up answers for 20 ms
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config, host, port, clock))
+
+
+def _check_store(planet: Planet) -> None:
+    try:
+        store.open_store(planet.data).close()
+    except StoreReadOnly:
+        # A system kills whoever has the database in memory when its disk becomes read-only: pages are to come back.
+        if not (planet.public / "index.html").exists():
+            raise
 
 
 async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], datetime]) -> None:
@@ -88,15 +102,14 @@ class _WebHalf:
         self._clock = clock
         self._intake = Intake(config.current.data, self._rules, self._is_exempt)
         self._loop = asyncio.get_running_loop()
-        self._database = store.open_store(config.current.data)
+        self._database: Database | None = None
         self.doorkeeper = Doorkeeper(config.current.data)
-        # Before the first page is read: whatever is published from now on is noticed.
-        self._seen = store.pages.generation(self._database)
-        self._forgotten = store.pages.forgotten(self._database)
         self._events = Events(self._listener)
         self.again = Again()
-        self._take_on(*self._equipped(config.current))
-        self._tell()
+        try:
+            self._begin(*self._opened())
+        except StoreReadOnly:  # the thread says so, and begins again when it can be written
+            self._take_on(config.current, renderer_for(config.current, config.current.masthead.url), [])
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
@@ -119,17 +132,26 @@ class _WebHalf:
         self._thread.join()
         self._intake.close()
         self.doorkeeper.close()
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
 
-    def _equipped(self, planet: Planet) -> tuple[Planet, Renderer, list[str]]:
-        """A configuration with what renders its pages, and the addresses that the planet had before."""
-        url = planet.masthead.url
-        with store.transaction(self._database):
-            formers, first = (
-                store.pages.former_addresses(self._database, url),
-                store.pages.first_address(self._database, url),
-            )
-        return planet, renderer_for(planet, first), formers
+    def _opened(self) -> _Equipped:
+        """Open the database, before the first page is read: whatever is published from now on is noticed."""
+        planet = self._config.current
+        store.check_writable(planet.data)  # what is opened while it can only be read, can't be written later, either
+        database = store.open_store(planet.data)
+        try:
+            self._seen, self._forgotten = store.pages.generation(database), store.pages.forgotten(database)
+            equipped = _equipped(database, planet)
+        except StoreFailed:
+            database.close()
+            raise
+        self._database = database
+        return equipped
+
+    def _begin(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
+        self._take_on(planet, renderer, formers)
+        self._tell()
 
     def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept), self.again)
@@ -177,6 +199,10 @@ class _WebHalf:
                 told = str(error)
 
     def _look(self) -> None:
+        if self._database is None:
+            self._loop.call_soon_threadsafe(self._begin, *self._opened())
+            log.info("the data folder can be written: pings are taken")
+            return
         with store.named_errors():
             latest = store.pages.generation(self._database)
             if latest != self._seen:
@@ -188,7 +214,7 @@ class _WebHalf:
                     self._forgotten = forgotten
         if self._config.refresh():
             planet = self._config.current
-            self._loop.call_soon_threadsafe(self._take_on, *self._equipped(planet))
+            self._loop.call_soon_threadsafe(self._take_on, *_equipped(self._database, planet))
 
     def _drop(self, changed: list[str]) -> None:
         self._pages.drop(changed)
@@ -199,3 +225,11 @@ class _WebHalf:
         front = self._pages.find("")
         if front is not None:
             self._events.tell(posts_on(front.body))
+
+
+def _equipped(database: Database, planet: Planet) -> _Equipped:
+    """A configuration with what renders its pages, and the addresses that the planet had before."""
+    url = planet.masthead.url
+    with store.transaction(database):
+        formers, first = store.pages.former_addresses(database, url), store.pages.first_address(database, url)
+    return planet, renderer_for(planet, first), formers

@@ -165,7 +165,8 @@ class Doorkeeper:
     """Tells which requests may bring more than a ping: those to the callback of a subscription. For one thread."""
 
     def __init__(self, data: Path) -> None:
-        self._database = store.open_store(data, wait_for_lock=0)
+        self._data = data
+        self._database: Database | None = None
 
     def is_callback(self, path: bytes) -> bool:
         """Tell whether a path is that of a subscription which a hub may bring something to."""
@@ -173,6 +174,9 @@ class Doorkeeper:
         if not found or found.end() != len(path):
             return False
         try:
+            if self._database is None:
+                store.check_writable(self._data)
+                self._database = store.open_store(self._data, wait_for_lock=0)
             with store.named_errors():
                 sender = store.subscriptions.at(self._database, found[1].decode())
         except StoreFailed:
@@ -181,7 +185,8 @@ class Doorkeeper:
 
     def close(self) -> None:
         """Close the database."""
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
 
 
 def _told(status: int, text: str, **headers: str) -> Response:

@@ -42,6 +42,7 @@ def report(data: Path, mistakes: Sequence[str], now: datetime) -> list[str]:
     try:
         with closing(store.open_store(data)) as database, store.named_errors():
             pulse, feeds = store.pulse.last(database), store.health.counts(database)
+            store.check_writable(data)
         free = shutil.disk_usage(data).free
     except (StoreFailed, OSError) as error:
         return [f"the database can't be used: {error.reason if isinstance(error, StoreFailed) else error.strerror}"]

@@ -187,6 +187,7 @@ class _Desk:
     """The database, open for durable commits, and what is known of it."""
 
     def __init__(self, data: Path) -> None:
+        store.check_writable(data)
         self.database = store.open_store(data, synchronous="FULL", wait_for_lock=WAIT_FOR_LOCK)
         self.register = Register(self.database)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from aggregator.errors import StoreFailed
+from aggregator.errors import StoreFailed, unwritten
 
 # Which files of a copy are ours; never served, and never copied.
 _LIST = ".planet-build"
@@ -26,8 +27,9 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
             unfinished.write_bytes(content)
             os.replace(unfinished, path)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise StoreFailed(str(path), f"the page can't be written: {error.strerror or error}") from error
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise unwritten(error, str(path)) from error
 
 
 def remove_unfinished(folder: Path) -> None:

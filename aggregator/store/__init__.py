@@ -32,7 +32,15 @@ from aggregator.store import (
     topics,
     voices,
 )
-from aggregator.store.connection import FILE_NAME, data_version, named_errors, open_store, set_patience, transaction
+from aggregator.store.connection import (
+    FILE_NAME,
+    check_writable,
+    data_version,
+    named_errors,
+    open_store,
+    set_patience,
+    transaction,
+)
 
 __all__ = [
     "FILE_NAME",
@@ -42,6 +50,7 @@ __all__ = [
     "backup",
     "blocks",
     "chapters",
+    "check_writable",
     "comments",
     "conversations",
     "data_version",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Literal
 
 from sqlite_utils import Database
 
-from aggregator.errors import StoreBusy, StoreFailed
+from aggregator.errors import FULL, UNWRITABLE, StoreBusy, StoreFailed, StoreReadOnly, unwritten
 from aggregator.store.schema import migrations
 
 WAIT_FOR_LOCK = 10.0
@@ -73,10 +74,21 @@ def named_errors(path: Path = Path(FILE_NAME)) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        is_busy = "locked" in str(error) or "busy" in str(error)
-        raise (StoreBusy if is_busy else StoreFailed)(str(path), _in_words(str(error))) from error
-    except (sqlite3.DatabaseError, OSError) as error:
+        raise _kind(str(error))(str(path), _in_words(str(error))) from error
+    except sqlite3.DatabaseError as error:
         raise StoreFailed(str(path), _in_words(str(error))) from error
+    except OSError as error:
+        raise unwritten(error, str(error.filename or path)) from error
+
+
+def check_writable(folder: Path) -> None:
+    """See whether rights and file system let the database be written: it can be opened also where they don't.
+
+    Raises: StoreReadOnly.
+    """
+    for path in (folder, folder / FILE_NAME):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StoreReadOnly(str(path), UNWRITABLE)
 
 
 def set_patience(database: Database, seconds: float) -> None:
@@ -127,13 +139,24 @@ def _migrate(database: Database, path: Path) -> None:
         database.conn.commit()
 
 
+def _kind(message: str) -> type[StoreFailed]:
+    if "locked" in message or "busy" in message:
+        return StoreBusy
+    return StoreReadOnly if "readonly" in message or "unable to open" in message else StoreFailed
+
+
 def _in_words(message: str) -> str:
     if "locked" in message or "busy" in message:
         return "another process holds the database for too long; is a backup or a shell open?"
     if "malformed" in message:
         return "the file is damaged; stop the planet and bring the last backup back: planet restore FILE"
     if "full" in message:
-        return "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
+        return FULL
     if "readonly" in message or "unable to open" in message:
-        return "it can't be written; check the owner and the rights of the data folder"
+        return UNWRITABLE
+    if "I/O" in message:
+        return (
+            "the disk fails, or has become read-only (disk I/O error); see what the system's log says of it (dmesg)."
+            " Nothing was stored"
+        )
     return message
