@@ -147,7 +147,7 @@ class Newsletter:
             with self._connect() as send:
                 while left:
                     try:
-                        send(self._letters.confirmation(left[0], now))
+                        _hand_over(send, self._letters.confirmation(left[0], now), left[0])
                         sent += 1
                     except MailFailed as error:
                         if not error.is_of_recipient:
@@ -179,7 +179,7 @@ class Newsletter:
     def _deliver(self, send: Send, issue: Issue, reader: Reader, now: datetime) -> int:
         """Send an issue to one reader; tell whether it was taken. Raises: MailFailed when the server is gone."""
         try:
-            send(self._letters.letter(reader, issue, now))
+            _hand_over(send, self._letters.letter(reader, issue, now), reader)
         except MailFailed as error:
             if not error.is_of_recipient:
                 raise
@@ -193,3 +193,12 @@ class Newsletter:
         with store.transaction(self._database):
             store.newsletter.settle(self._database, issue.name, reader.address)
         return 1
+
+
+def _hand_over(send: Send, message: EmailMessage, reader: Reader) -> None:
+    """Send one mail. Raises: MailFailed, without what a server has repeated that only this reader may know."""
+    try:
+        send(message)
+    except MailFailed as error:
+        words = str(error).replace(reader.token, "…").replace(reader.address, "…")
+        raise MailFailed(words, is_of_recipient=error.is_of_recipient, is_permanent=error.is_permanent) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -24,6 +24,7 @@ class Mailbox:
         self.recipients: list[str] = []
         self.logins: list[str] = []
         self.refused: dict[str, str] = {}
+        self.refuses: Callable[[EmailMessage], str] | None = None  # whatever is sent, with these words
         self.port = 0
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
@@ -33,7 +34,11 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        if self.refuses:
+            return self.refuses(mail)
+        self.mails.append(mail)
         self.recipients += envelope.rcpt_tos
         return "250 OK"
 

@@ -60,7 +60,7 @@ class Front:
         user = "user root;\n" if os.geteuid() == 0 else ""
         (folder / "nginx.conf").write_text(
             f"{user}pid {folder}/pid;\nerror_log {folder}/error.log;\ndaemon off;\nevents {{}}\n"
-            f"http {{\ninclude /etc/nginx/mime.types;\naccess_log off;\n{temp}{site}\n}}\n"
+            f"http {{\ninclude /etc/nginx/mime.types;\naccess_log {folder}/access.log;\n{temp}{site}\n}}\n"
         )
         self.process = subprocess.Popen([str(NGINX), "-p", folder, "-c", folder / "nginx.conf"])
 
@@ -250,6 +250,38 @@ def test_nginx_as_a_cache_has_the_new_page_for_the_first_who_asks_after_a_publis
             assert nginx.ask(page)[0] in (404, 410)
     finally:
         planet.end()
+
+
+@needs_nginx
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx-cache.conf", "nginx-subpath.conf"])
+def test_no_log_of_nginx_names_an_address_that_is_a_secret(tmp_path: Path, web: Farm, name: str) -> None:
+    planet = Running(tmp_path, web, "serve")
+    root = "/planet/" if "subpath" in name else "/"
+    site = (DEPLOY / name).read_text("utf-8").replace("/var/cache/nginx/planet", str(tmp_path / "cache"))
+    if root != "/":
+        keys = "".join(
+            f"ssl_certificate{kind} /etc/letsencrypt/live/planet.example/{file}.pem;\n"
+            for kind, file in (("", "fullchain"), ("_key", "privkey"))
+        )
+        site = f"server {{\nlisten 443 ssl http2;\n{keys}{site}}}\n"
+    secrets = [
+        f"{root}{path}" for path in ("held/SECRET/feed.atom", "newsletter/leave/SECRET", f"websub/{'SECRET' * 7}x")
+    ]
+    try:
+        with front(tmp_path / "front", site, planet) as nginx:
+            eventually(nginx.has("planet", f"{root}nothing/"))
+            answered = [nginx.ask(path, method)[0] for path in secrets for method in ("GET", "POST")]
+            planet.end()
+            in_vain = [nginx.ask(path)[0] for path in (*secrets, f"{root}search?q=x")]
+
+        logs = [(tmp_path / "front" / f"{kind}.log").read_text("utf-8") for kind in ("access", "error")]
+        assert not {502, 504} & set(answered)
+        assert set(in_vain) == {502}
+        assert all("search?q=x" in log for log in logs)
+        assert not [log for log in logs if "SECRET" in log]
+    finally:
+        if planet.process.poll() is None:
+            planet.end()
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not here")

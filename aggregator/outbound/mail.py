@@ -14,6 +14,7 @@ from aggregator.errors import MailFailed
 SECONDS = 20.0
 _TLS_FROM_THE_START = 465
 _PERMANENT = 500
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +110,7 @@ def _connected(server: MailServer) -> smtplib.SMTP:
 
 def _said(code: int, words: bytes | str) -> str:
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    return f"{code} {' '.join(text.split())[:200]}"
+    text = " ".join(text.split())
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST + 1].rpartition(" ")[0]  # of a secret that a server repeats no part is left over
+    return f"{code} {text}"

@@ -15,6 +15,12 @@ def as_response(page: Page, status: int) -> Response:
     return response
 
 
+def confidential(response: Response) -> Response:
+    """Have nobody told at what address this is, not even our own server's log: the address is a secret."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 def unavailable(page: Page) -> Response:
     """Return a page that says to come back in a moment."""
     response = as_response(page, 503)

@@ -25,7 +25,7 @@ from aggregator.config import Planet
 from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import health
-from aggregator.serve.answers import as_response, unavailable
+from aggregator.serve.answers import as_response, confidential, unavailable
 from aggregator.serve.callbacks import Callbacks
 from aggregator.serve.client import address_of
 from aggregator.serve.crossing import carry
@@ -179,7 +179,7 @@ class App:
         if mentions is None:
             return as_response(self._missing, 404)
         feed = self._renderer.held_mentions(f"held/{secret}/", mentions)
-        return as_response(page_of("feed.atom", feed), 200)
+        return confidential(as_response(page_of("feed.atom", feed), 200))
 
     async def _healthz(self, _request: Request) -> Response:
         reasons = await asyncio.to_thread(health.report, self._data, self._mistakes(), self._clock())

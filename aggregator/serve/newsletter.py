@@ -20,7 +20,7 @@ from starlette.responses import Response
 from aggregator import store
 from aggregator.budget import Allowance, Budget
 from aggregator.errors import PlanetError
-from aggregator.serve.answers import as_response, unavailable
+from aggregator.serve.answers import as_response, confidential, unavailable
 from aggregator.serve.client import household
 from aggregator.serve.pages import Page, page_of
 from aggregator.site import Renderer
@@ -82,23 +82,25 @@ class SigningUp:
 
     async def confirm(self, request: Request) -> Response:
         """Show a button, because mail programs open links by themselves; or put the address on the list."""
-        return await self._by_token(
+        answer = await self._by_token(
             request,
             "You want the newsletter",
             "Confirm",
             lambda token: self._write(lambda database: store.newsletter.confirm(database, token, self._clock())),
             ("Welcome", "You get the newsletter from now on, once a week. Each one tells how to leave."),
         )
+        return confidential(answer)
 
     async def leave(self, request: Request) -> Response:
         """Show a button, or forget the address; programs press it by themselves (RFC 8058)."""
-        return await self._by_token(
+        answer = await self._by_token(
             request,
             "You want no more of the newsletter",
             "Leave",
             lambda token: self._write(lambda database: store.newsletter.sign_off(database, token)),
             ("Good bye", "Your address is forgotten, and nothing more is sent to it."),
         )
+        return confidential(answer)
 
     async def _by_token(
         self,
