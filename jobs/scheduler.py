@@ -120,10 +120,17 @@ class _Hands:
         def is_to_end() -> bool:
             return self.stop.is_set() or self.config.current is not planet
 
+        in_doubt = False
+
         def sweep_due_feeds() -> None:
+            nonlocal in_doubt
+            if in_doubt:  # what can't be recorded stays due, and blogs are not to be asked for it twice a second
+                store.prove_room(database)
             terms = equipment.terms_for(planet)
             sweep = Sweep(database, engine, self.children, terms, self.clock, is_to_end, cluster)
+            in_doubt = True
             done = sweep.run()
+            in_doubt = False
             if done.feeds == sweep.unreachable > 2:
                 # Not every blog is down at once: our own network is, and the feeds are not to wait for hours.
                 log.error("none of %d feeds could be reached; does this machine have a network?", done.feeds)

@@ -17,11 +17,15 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlite_utils import Database
 
 from aggregator import store
-from aggregator.errors import BackupUnusable, StoreFailed
+from aggregator.config import ConfigFile
+from aggregator.errors import BackupUnusable, StoreFailed, StoreReadOnly
 from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Request
-from tests.builders import planet, rss
+from jobs.children import Children
+from jobs.scheduler import _Hands
+from tests.builders import NOON, planet, rss
 from tests.farm import Farm, Reply, eventually, quiet_port
 from tests.isolated import isolated
 from tests.test_processes import ME, Running, members_of
@@ -374,6 +378,26 @@ def _memory(here: Running) -> int:
     half = here.half("serve")
     lines = Path(f"/proc/{half}/smaps_rollup").read_text("utf-8").splitlines()
     return 1_024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def test_feeds_are_not_asked_again_while_their_polls_cannot_be_recorded(
+    database: Database, tmp_path: Path, children: Children, web: Farm
+) -> None:
+    configured = ConfigFile(planet(tmp_path, [feed_at(web, ("/1", "One", "x"))]).path)
+    hands = _Hands(configured, children, lambda: NOON, threading.Event())
+    with ExitStack() as stack:
+        sweep = hands.poll(database, configured.current, stack)
+        database.execute("PRAGMA query_only = ON")
+        for _ in range(5):
+            with pytest.raises(StoreReadOnly):
+                sweep()
+        asked = len(web.seen)
+        database.execute("PRAGMA query_only = OFF")
+        sweep()
+
+    assert asked == 1
+    assert len(web.seen) == 2
+    assert [post.title for post in store.entries.river(database, 10, 10)] == ["One"]
 
 
 # -- feeds -------------------------------------------------------------------------------------------

@@ -288,6 +288,16 @@ def test_a_hint_that_comes_while_its_feed_is_polled_has_it_polled_again(database
     assert [(each.id, each.hint) for each in (due, *again)] == [(feed, ""), (feed, "ping")]
 
 
+def test_a_hint_outlives_a_poll_that_is_cut_off(database: Database) -> None:
+    subscribed(database, "http://blog.test/feed")
+    hints.take(database, ["http://blog.test/"], NOON)
+    [cut_off] = store.feeds.due(database, NOON, 10)
+
+    [again] = store.feeds.due(database, NOON + timedelta(minutes=1), 10)
+
+    assert (cut_off.hint, again.hint) == ("ping", "ping")
+
+
 # -- our own hub -------------------------------------------------------------------------------------
 
 

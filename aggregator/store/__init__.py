@@ -38,6 +38,7 @@ from aggregator.store.connection import (
     data_version,
     named_errors,
     open_store,
+    prove_room,
     set_patience,
     transaction,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "outlinks",
     "pages",
     "polls",
+    "prove_room",
     "pulse",
     "pushes",
     "search",

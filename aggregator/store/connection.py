@@ -17,6 +17,7 @@ from aggregator.store.schema import migrations
 
 WAIT_FOR_LOCK = 10.0
 FILE_NAME = "planet.db"
+ROOM = 500_000
 
 
 def open_store(
@@ -89,6 +90,17 @@ def check_writable(folder: Path) -> None:
     for path in (folder, folder / FILE_NAME):
         if path.exists() and not os.access(path, os.W_OK):
             raise StoreReadOnly(str(path), UNWRITABLE)
+
+
+def prove_room(database: Database) -> None:
+    """Write as much as a poll may, and take it away again.
+
+    Raises: StoreFailed as long as that is impossible.
+    """
+    with transaction(database):
+        database.execute("INSERT OR REPLACE INTO note VALUES ('proof of room', ?)", ["x" * ROOM])
+    with transaction(database):
+        database.execute("DELETE FROM note WHERE name = 'proof of room'")
 
 
 def set_patience(database: Database, seconds: float) -> None:
