@@ -63,6 +63,7 @@ class Publisher:
         """
         if self._is_new:  # an earlier one may have been killed while it wrote
             folder.remove_unfinished(self._public)
+            self._tell_caches()
             self._is_new = False
         self._notice_new_templates()
         changed = self._publish_faces() + self._publish_posts(until)
@@ -182,6 +183,7 @@ class Publisher:
             store.stale.mark_sections(self._database, _everything(self._database))
             store.pages.record(self._database, {name: _digest(content) for name, content in static.items()}, ())
             store.pages.set_note(self._database, "fingerprint", fingerprint)
+        self._tell_caches()
 
     def _replace(self, files: dict[str, bytes], gone: Sequence[str], settle: Callable[[], None]) -> int:
         published = store.pages.digests(self._database, files)
@@ -200,10 +202,15 @@ class Publisher:
             if changed or gone:
                 store.pages.record(self._database, changed, gone)
             settle()
+        self._tell_caches()
         return len(changed) + len(gone)
 
+    def _tell_caches(self) -> None:
+        """Say what has changed, once it is noted as published: the list of a crash in between, too."""
+        purges.tell(self._public.parent, store.pages.generation(self._database))
+
     def _list_for_caches(self, names: Iterable[str]) -> None:
-        """Say what has changed before it is noted as published: after a crash in between, it is said again."""
+        """Write down what has changed before it is noted as published: afterwards, nobody might come to it."""
         number = store.pages.generation(self._database) + 1
         purges.write(self._public.parent, number, self._renderer.look.masthead.url, names)
 
