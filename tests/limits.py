@@ -49,6 +49,8 @@ LIMITS = (
         ("its body", "linkbacks.calls:LONGEST_BODY", "bytes"),
         ("the body of a push of a hub that we have asked for it", "poll.max_bytes", ""),
         ("such bodies at once", "aggregator.serve.large:AT_ONCE", ""),
+        ("what a hub asks or brings for one subscription at once", "aggregator.serve.callbacks:OF_A_SUBSCRIPTION.burst", ""),
+        ("and then one more each", "aggregator.serve.callbacks:OF_A_SUBSCRIPTION.every", ""),
         ("pushes of one feed that wait to be read", "aggregator.store.pushes:MOST_WAITING", ""),
         ("pushes of one feed that are known when they come again", "aggregator.store.pushes:MOST_REMEMBERED", ""),
         ("the challenge of a hub", "linkbacks.websub:LONGEST_CHALLENGE", "characters"),

@@ -237,6 +237,39 @@ def test_a_challenge_is_text_whatever_it_holds_and_is_echoed_once(here: World, h
     assert echoed.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_a_hub_may_come_often_for_a_subscription_and_then_waits(here: World, hub: Hub, web: Farm) -> None:
+    forged = [hub.bring(feed(web, "2"), secret="guessed").status_code for _ in range(100)]
+    in_vain = hub.bring(feed(web, "2"))
+
+    here.later(seconds=20)
+    brought = hub.bring(feed(web, "2", "1"))
+    here.read_pushes()
+
+    taken = forged.count(202)
+    assert 50 < taken < 100
+    assert forged == [202] * taken + [429] * (100 - taken)
+    assert (in_vain.status_code, in_vain.headers["Retry-After"]) == (429, "60")
+    assert brought.status_code == 202
+    assert here.titles() == ["Post 2", "Post 1"]
+    assert here.pushes()["forged"] == taken
+
+
+def test_one_subscription_takes_nothing_from_the_others_of_a_hub(open_world: Made, web: Farm, hub: Hub) -> None:
+    offer(web, hub, "1")
+    web.routes["/other"] = Reply(feed(web, "7", head=links(hub.url, f"{web.url}/other")))
+    here = open_world(f"{web.url}/feed", f"{web.url}/other")
+    here.poll()
+    here.subscribe()
+    assert [hub.ask_back(number).status_code for number in (0, 1)] == [200, 200]
+
+    often = [hub.bring(b"x", number=0, signed=False).status_code for _ in range(80)]
+    unknown = [requests.post(f"{here.planet.masthead.url}websub/{'A' * 43}", timeout=5).status_code for _ in range(80)]
+
+    assert often[-1] == 429
+    assert set(unknown) == {404}
+    assert hub.bring(feed(web, "8"), number=1).status_code == 202
+
+
 def test_a_callback_that_nobody_was_told_is_not_there(here: World, hub: Hub) -> None:
     base, _, token = hub.asked[0]["hub.callback"].rpartition("/")
     fields = {"hub.mode": "subscribe", "hub.topic": hub.asked[0]["hub.topic"], "hub.challenge": "x"}

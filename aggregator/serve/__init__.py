@@ -155,7 +155,17 @@ class _WebHalf:
 
     def _take_on(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
         self._pages = Pages(planet.public, endpoint_headers(planet.masthead.url, planet.linkbacks.accept), self.again)
-        self._app = App(planet, self._pages, self._intake, renderer, self._clock, self._events, self._mistakes, formers)
+        self._app = App(
+            planet,
+            self._pages,
+            self._intake,
+            renderer,
+            self._clock,
+            self._events,
+            self.doorkeeper,
+            self._mistakes,
+            formers,
+        )
 
     def _mistakes(self) -> tuple[str, ...]:
         return self._config.mistakes

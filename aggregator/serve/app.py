@@ -26,7 +26,7 @@ from aggregator.errors import PlanetError, StoreFailed
 from aggregator.model import ListedMention, Mention, Status
 from aggregator.serve import health
 from aggregator.serve.answers import as_response, confidential, unavailable
-from aggregator.serve.callbacks import Callbacks
+from aggregator.serve.callbacks import Callbacks, Doorkeeper
 from aggregator.serve.client import address_of
 from aggregator.serve.crossing import carry
 from aggregator.serve.events import Events
@@ -69,6 +69,7 @@ class App:
         renderer: Renderer,
         clock: Callable[[], datetime],
         events: Events,
+        doorkeeper: Doorkeeper,
         mistakes: Callable[[], Sequence[str]],
         formers: Sequence[str] = (),
     ) -> None:
@@ -86,7 +87,7 @@ class App:
         self._gone = page_of("410.html", renderer.notice(*_REMOVED))
         self._waking = page_of("503.html", renderer.notice(*_NOT_YET))
         self._events = events
-        callbacks = Callbacks(planet.data, planet.poll.max_bytes, clock)
+        callbacks = Callbacks(planet.data, doorkeeper, planet.poll.max_bytes, clock)
         self._receivers = receivers = Receivers(planet, pages, intake, renderer, clock)
         searching = Searching(planet.data, renderer, self._missing, self._waking)
         self._routes = Starlette(
