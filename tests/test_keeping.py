@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.cli import main
@@ -259,3 +260,10 @@ def test_linkbacks_that_were_purged_since_the_backup_stay_purged(
     assert b"diagnosis" not in body
     assert not re.search(rb"posts/\d-two", body)
     assert re.search(rb"posts/\d-one", body)
+
+
+def test_of_no_table_all_is_looked_at_when_a_post_is_deleted(database: Database) -> None:
+    plan = database.execute("EXPLAIN QUERY PLAN DELETE FROM entry WHERE id = 1").fetchall()
+
+    assert len(plan) > 4  # what goes with it
+    assert not [row[3] for row in plan if "SCAN" in row[3]]

@@ -80,6 +80,12 @@ def m011_texts_last(database: Database) -> None:
     _run(database, _TEXTS_LAST)
 
 
+@migrations()
+def m012_linkbacks_of_a_post(database: Database) -> None:
+    """The linkbacks of a post that goes are found, whatever has become of them: else all there are were looked at."""
+    _run(database, "CREATE INDEX linkback_of_entry ON linkback (entry_id)")
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
