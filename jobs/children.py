@@ -30,6 +30,8 @@ WALL_SECONDS = 20
 MEMORY_BYTES = 1_000_000_000
 # A child is replaced after so many tasks, lest a slow leak of a parser adds up.
 TASKS_EACH = 2_000
+# Bodies that wait for a child are kept in memory; beyond this no new request is begun.
+MOST_WAITING_BYTES = 50_000_000
 
 P = ParamSpec("P")
 T = TypeVar("T")

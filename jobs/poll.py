@@ -19,7 +19,7 @@ from aggregator.filters import NO_FILTERS
 from aggregator.model import NO_OFFERS, DueFeed, Offers, Poll, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs import arrivals, search, tally
-from jobs.children import Children, result
+from jobs.children import MOST_WAITING_BYTES, Children, result
 from jobs.outcomes import (
     DELTA,
     TOO_MANY_REQUESTS,
@@ -39,8 +39,6 @@ from jobs.remote import Fetcher, ReadAnswer, digest_of, read_elsewhere, size_of
 
 log = logging.getLogger("planet.poll")
 
-# Bodies that wait for a child are kept in memory; beyond this no new request is begun.
-MOST_WAITING_BYTES = 50_000_000
 BATCH = 50
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import current_process
@@ -18,7 +18,7 @@ from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdi
 from aggregator.filters import Filters
 from aggregator.model import Reading
 from aggregator.outbound import Answer, Engine, Guard, Landed, Outcome, Request
-from jobs.children import Children, result
+from jobs.children import MOST_WAITING_BYTES, Children, result
 from jobs.outcomes import digest, is_feed
 from jobs.readers import read_feed
 
@@ -71,25 +71,58 @@ def fetch_and_read(batch: Sequence[Item], manners: Manners, hosts: frozenset[str
     """
     if manners.version != __version__:
         raise WorkerUnfit(f"a worker runs version {__version__} of the planet, and the planet {manners.version}")
-    children = _children(manners.processes)
-    outcomes: dict[int, Outcome] = {}
-    begun: dict[int, Future[Reading]] = {}
-    requests = [replace(item.request, key=index) for index, item in enumerate(batch)]
     engine = Engine(manners.guard, manners.user_agent, at_once=manners.at_once, per_host=manners.per_host, hosts=hosts)
-    with engine, closing(engine.sweep(lambda room: [requests.pop() for _ in requests[:room]])) as sweep:
-        for landed in sweep:
-            for request, outcome in landed:
-                index = request.key
-                assert isinstance(index, int)
-                outcomes[index] = _without_body(outcome)
-                if isinstance(outcome, Answer) and _is_to_be_read(outcome, batch[index]):
-                    sent = (outcome.body, outcome.coding, outcome.content_type, outcome.url)
-                    begun[index] = children.submit(read_feed, *sent, {}, manners.max_bytes, batch[index].filters)
-    for index, future in begun.items():
-        answer = outcomes[index]
-        assert isinstance(answer, ReadAnswer)
-        outcomes[index] = replace(answer, reading=_read(future))
-    return [outcomes[index] for index in range(len(batch))]
+    work = _Work(batch, manners, engine, _children(manners.processes))
+    with engine:
+        while work.requests:
+            with closing(engine.sweep(work.more)) as sweep:
+                for landed in sweep:
+                    for request, outcome in landed:
+                        work.land(request, outcome)
+            work.wait_for_room()
+    return work.results()
+
+
+class _Work:
+    """A batch on its way: what is still to be asked for, what came of the rest, and what is being read."""
+
+    def __init__(self, batch: Sequence[Item], manners: Manners, engine: Engine, children: Children) -> None:
+        self.requests = [replace(item.request, key=index) for index, item in enumerate(batch)]
+        self._batch = batch
+        self._max_bytes = manners.max_bytes
+        self._engine = engine
+        self._children = children
+        self._outcomes: dict[int, Outcome] = {}
+        self._begun: dict[int, Future[Reading]] = {}
+        self._sizes: dict[Future[Reading], int] = {}
+
+    def more(self, room: int) -> list[Request]:
+        """Take what is asked for next; nothing while too much waits to be read."""
+        self._sizes = {future: size for future, size in self._sizes.items() if not future.done()}
+        if self._engine.bytes_under_way() + sum(self._sizes.values()) > MOST_WAITING_BYTES:
+            return []
+        return [self.requests.pop() for _ in self.requests[:room]]
+
+    def land(self, request: Request, outcome: Outcome) -> None:
+        index = request.key
+        assert isinstance(index, int)
+        self._outcomes[index] = _without_body(outcome)
+        if isinstance(outcome, Answer) and _is_to_be_read(outcome, self._batch[index]):
+            sent = (outcome.body, outcome.coding, outcome.content_type, outcome.url)
+            future = self._children.submit(read_feed, *sent, {}, self._max_bytes, self._batch[index].filters)
+            self._begun[index] = future
+            self._sizes[future] = len(outcome.body)
+
+    def wait_for_room(self) -> None:
+        if self.requests:
+            wait(self._sizes, return_when=FIRST_COMPLETED)
+
+    def results(self) -> list[Outcome]:
+        for index, future in self._begun.items():
+            answer = self._outcomes[index]
+            assert isinstance(answer, ReadAnswer)
+            self._outcomes[index] = replace(answer, reading=_read(future))
+        return [self._outcomes[index] for index in range(len(self._batch))]
 
 
 def _is_to_be_read(answer: Answer, item: Item) -> bool:
