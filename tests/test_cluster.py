@@ -185,20 +185,26 @@ def test_a_hosts_limit_holds_over_all_workers_and_redirects(
     assert max(crowd.most.values()) <= 2
 
 
-def test_a_worker_that_is_killed_in_a_batch_leaves_no_gap_and_no_double(
-    tmp_path: Path, far: Callable[..., Far], web: Farm
-) -> None:
-    caught, killed = threading.Event(), threading.Event()
-    feeds = [feed_at(web, (f"/{number}", f"Post {number}", "x"), path=f"/feed{number}") for number in range(20)]
-    good = web.routes["/feed7"]
+def stuck(web: Farm, path: str) -> tuple[threading.Event, threading.Event]:
+    """Have a feed answer only when the second event is set; the first one tells that it has been asked for."""
+    caught, over = threading.Event(), threading.Event()
+    good = web.routes[path]
 
-    def stuck(seen: Seen) -> Reply:
+    def answer(_seen: Seen) -> Reply:
         caught.set()
-        killed.wait(20)
+        over.wait(20)
         assert isinstance(good, Reply)
         return good
 
-    web.routes["/feed7"] = stuck
+    web.routes[path] = answer
+    return caught, over
+
+
+def test_a_worker_that_is_killed_in_a_batch_leaves_no_gap_and_no_double(
+    tmp_path: Path, far: Callable[..., Far], web: Farm
+) -> None:
+    feeds = [feed_at(web, (f"/{number}", f"Post {number}", "x"), path=f"/feed{number}") for number in range(20)]
+    caught, over = stuck(web, "/feed7")
     with machines(tmp_path / "machines", 1, 1) as made:
         there = far(made.address, *feeds)
 
@@ -209,7 +215,7 @@ def test_a_worker_that_is_killed_in_a_batch_leaves_no_gap_and_no_double(
             made.workers.append(
                 made._start("worker", made.address, "--host", "127.0.0.1", "--no-dashboard", "--no-nanny")
             )
-            killed.set()
+            over.set()
 
         killer = threading.Thread(target=kill)
         killer.start()
@@ -226,24 +232,15 @@ def test_a_worker_that_is_killed_in_a_batch_leaves_no_gap_and_no_double(
 def test_local_processes_take_over_when_the_scheduler_vanishes(
     tmp_path: Path, far: Callable[..., Far], web: Farm
 ) -> None:
-    caught, gone = threading.Event(), threading.Event()
     feeds = [feed_at(web, (f"/{number}", f"Post {number}", "x"), path=f"/feed{number}") for number in range(20)]
-    good = web.routes["/feed7"]
-
-    def stuck(seen: Seen) -> Reply:
-        caught.set()
-        gone.wait(20)
-        assert isinstance(good, Reply)
-        return good
-
-    web.routes["/feed7"] = stuck
+    caught, over = stuck(web, "/feed7")
     with machines(tmp_path / "machines", 1, 1) as made:
         there = far(made.address, *feeds, only_there=False)
 
         def kill() -> None:
             caught.wait(20)
             made.scheduler.kill()
-            gone.set()
+            over.set()
 
         killer = threading.Thread(target=kill)
         killer.start()
@@ -262,17 +259,8 @@ def test_local_processes_take_over_when_the_scheduler_vanishes(
 def test_local_processes_take_over_when_the_last_worker_goes_and_the_scheduler_stays(
     tmp_path: Path, far: Callable[..., Far], web: Farm
 ) -> None:
-    caught, gone, over = threading.Event(), threading.Event(), threading.Event()
     feeds = [feed_at(web, (f"/{number}", f"Post {number}", "x"), path=f"/feed{number}") for number in range(5)]
-    good = web.routes["/feed2"]
-
-    def stuck(seen: Seen) -> Reply:
-        caught.set()
-        gone.wait(20)
-        assert isinstance(good, Reply)
-        return good
-
-    web.routes["/feed2"] = stuck
+    (caught, gone), over = stuck(web, "/feed2"), threading.Event()
     with machines(tmp_path / "machines", 1, 1) as made:
         there = far(made.address, *feeds, only_there=False)
 
