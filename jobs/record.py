@@ -164,7 +164,8 @@ def _keep(
     # A push may have brought an entry since the poll looked what is known.
     unknown = [entry.guid for entry in reading.entries if entry.guid not in known]
     fresh, changed = _apart(reading.entries, known | store.identity.guids_of(database, feed_id, unknown))
-    old = store.identity.old_like(database, feed_id, fresh) if fresh else []
+    is_new = first_import is not None
+    old = [] if is_new else store.identity.old_like(database, feed_id, fresh)
     if store.gone.has_graves(database):
         fresh = [entry for entry in fresh if not store.gone.is_buried(database, entry.guid, entry.url)]
     aliases = known_again(fresh, old, set(reading.guids)) if old else {}

@@ -19,7 +19,7 @@ from aggregator.errors import ConfigBroken, PlanetError, StoreFailed
 from aggregator.logs import counted
 from aggregator.model import Pulse
 from aggregator.outbound import conversation
-from aggregator.processes import allow_files
+from aggregator.processes import allow_files, return_memory, share_memory
 from jobs import equipment
 from jobs.announce import Announcer
 from jobs.children import Children
@@ -54,6 +54,7 @@ Prepare = Callable[[Database, Planet, ExitStack], Do]
 def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     """Do all jobs until `stop` is set; then end within a few seconds."""
     allow_files(MOST_FILES)
+    share_memory()
     hands = _Hands(config, Children(config.current.workers.processes), clock, stop)
     jobs = [
         _Job("configuration", 0.25, hands.configuration, config, stop, clock),
@@ -300,6 +301,7 @@ def _pulse_of(jobs: Sequence[_Job], clock: Clock, remarks: Callable[[], list[str
         counted_so_far = dict.fromkeys((job.name for job in jobs), 0.0)
 
         def beat() -> None:
+            return_memory()
             spent = {job.name: job.seconds for job in jobs}
             counts = {("job_seconds", name): total - counted_so_far[name] for name, total in spent.items()}
             with store.transaction(database):

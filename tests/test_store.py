@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
         (store.entries._TARGET, "entry_url"),
         (store.entries._TARGET, "alias_url"),
         (store.identity._STORIES, "entry_fingerprint"),
+        (store.identity._LIKE, "entry_url"),
+        (store.identity._SINCE, "entry_written"),
         (store.gone._MISSING, "entry_missing"),
         (store.mentions._PENDING, "linkback_to_verify"),
         (store.mentions._KNOWN, "sqlite_autoindex_linkback"),
@@ -42,16 +45,7 @@ def test_the_query_for_due_feeds_uses_its_index(database: Database) -> None:
     ],
 )
 def test_queries_that_somebody_waits_for_use_an_index(database: Database, query: str, index: str) -> None:
-    statement = (
-        query.replace("?", "1")
-        .replace(":key", "'k'")
-        .replace(":id", "1")
-        .replace(":url", "'u'")
-        .replace(":host", "'h'")
-        .replace(":removed", "'r'")
-        .replace(":withdrawn", "'w'")
-        .replace(":expired", "'e'")
-    )
+    statement = re.sub(r"\?|:\w+", "1", query)
     plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
 
     assert index in plan

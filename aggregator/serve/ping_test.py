@@ -6,14 +6,17 @@ of the link is told by the status page, as to everybody (research, attack A2).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from linkbacks.decisions import Accepted, Decision
 from linkbacks.pingback import fault_of
 
-from aggregator import discovery
-from aggregator.discovery import Endpoint
 from aggregator.serve.pages import Page
 from aggregator.site import Step
 from aggregator.urls import is_under, web_url
+
+if TYPE_CHECKING:
+    from aggregator.discovery import Endpoint
 
 MAX_BYTES = 2_000_000
 
@@ -26,6 +29,8 @@ def steps(planet_url: str, target: str, page: Page | None, decision: Decision) -
 def _discovered(planet_url: str, target: str, page: Page | None) -> Step:
     name = "Discovery: what your blog finds on the page that you link to"
     if page is not None:
+        from aggregator import discovery  # with a parser of HTML, for which nobody else here has a use
+
         found = discovery.endpoints(page.body, "", dict(page.headers), web_url(target), MAX_BYTES)
         if found:
             words = "The page names these endpoints; your blog takes the first kind that it speaks."

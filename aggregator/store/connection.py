@@ -38,7 +38,7 @@ def open_store(
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA foreign_keys = ON")
         database.execute(f"PRAGMA synchronous = {synchronous}")
-        database.execute("PRAGMA cache_size = -8000")
+        database.execute("PRAGMA cache_size = -4000")
         _migrate(database, path)
     return database
 

@@ -151,7 +151,7 @@ def correct(
     doubtful = {
         row[0]
         for row in database.execute(
-            "SELECT guid FROM entry WHERE feed_id = ? AND coalesce(published_at, updated_at, 'x') > first_seen_at",
+            "SELECT guid FROM entry WHERE feed_id = ? AND first_seen_at < coalesce(published_at, updated_at, 'x')",
             [feed_id],
         )
     }

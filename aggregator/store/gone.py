@@ -146,10 +146,13 @@ def forget_removed(database: Database, before: datetime, limit: int) -> tuple[in
         return gone, []
     rows = database.execute(
         "DELETE FROM feed WHERE removed_at < ? AND NOT EXISTS (SELECT 1 FROM entry WHERE feed_id = feed.id)"
-        " RETURNING url",
+        " RETURNING id, url",
         [to_text(before)],
     ).fetchall()
-    return gone, [row[0] for row in rows]
+    if rows:
+        ids = json.dumps([id for id, _ in rows])
+        database.execute("DELETE FROM poll WHERE feed_id IN (SELECT value FROM json_each(?))", [ids])
+    return gone, [url for _, url in rows]
 
 
 _REMOVED = """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -27,16 +28,19 @@ def guids_of(database: Database, feed_id: int, guids: Collection[str]) -> set[st
 
 
 def old_like(database: Database, feed_id: int, entries: Collection[ReadEntry]) -> list[Old]:
-    """Return the stored entries of a feed that may be some unseen ones: of the same content, address, date or text."""
-    marks = {
-        "hashes": [entry.content_hash.hex().upper() for entry in entries],
-        "addresses": [canonical(entry.url) for entry in entries if entry.url],
-        "dates": [written[:19] for entry in entries if (written := to_text(entry.published_at or entry.updated_at))],
-        "texts": [entry.fingerprint.hex().upper() for entry in entries if entry.fingerprint],
-    }
-    values = {name: json.dumps(each) for name, each in marks.items()}
-    rows = database.execute(_LIKE, {"feed": feed_id, "most": _MOST_COMPARED, **values}).fetchall()
-    return [_old(row) for row in rows]
+    """Return the stored entries of a feed that may be some unseen ones: of the same address, second or text."""
+    found: dict[int, tuple[Any, ...]] = {}
+    for entry in entries:
+        written = to_text(entry.published_at or entry.updated_at)
+        marks = {
+            "feed": feed_id,
+            "address": canonical(entry.url),
+            "second": written[:19] if written else None,
+            "text": entry.fingerprint,
+            "content": entry.content_hash,
+        }
+        found |= {row[0]: row for row in database.execute(_LIKE, marks)}
+    return [_old(row) for row in found.values()]
 
 
 def old_since(database: Database, feed_id: int, held: Collection[str]) -> list[Old]:
@@ -52,19 +56,25 @@ def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old
 
 
 _OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint, content_hash"
-_COMPARED = "id IN (SELECT id FROM entry WHERE feed_id = :feed ORDER BY id DESC LIMIT :most)"
-# By the second, as titles and dates are compared.
+# Titles and dates are compared by the second; entries without an address by their content as well.
 _LIKE = f"""
-SELECT {_OLD} FROM entry WHERE {_COMPARED} AND (
-    hex(content_hash) IN (SELECT value FROM json_each(:hashes))
-    OR url_key IN (SELECT value FROM json_each(:addresses))
-    OR substr(coalesce(published_at, updated_at), 1, 19) IN (SELECT value FROM json_each(:dates))
-    OR hex(fingerprint) IN (SELECT value FROM json_each(:texts)))
+SELECT {_OLD} FROM entry INDEXED BY entry_url WHERE url_key = :address AND url_key <> '' AND feed_id = :feed
+UNION
+SELECT {_OLD} FROM entry INDEXED BY entry_written
+    WHERE feed_id = :feed AND coalesce(published_at, updated_at) >= :second
+    AND coalesce(published_at, updated_at) < :second || '~'
+UNION
+SELECT {_OLD} FROM entry INDEXED BY entry_fingerprint
+    WHERE fingerprint = :text AND fingerprint <> x'' AND feed_id = :feed
+UNION
+SELECT {_OLD} FROM entry WHERE content_hash = :content AND url_key = '' AND feed_id = :feed
+LIMIT 200
 """
 _SINCE = f"""
-SELECT {_OLD} FROM entry WHERE {_COMPARED} AND coalesce(published_at, updated_at) >= (
-    SELECT min(coalesce(published_at, updated_at)) FROM entry
+SELECT {_OLD} FROM entry INDEXED BY entry_written WHERE feed_id = :feed AND coalesce(published_at, updated_at) >= (
+    SELECT min(coalesce(published_at, updated_at)) FROM entry INDEXED BY entry_known
     WHERE feed_id = :feed AND guid IN (SELECT value FROM json_each(:held)))
+ORDER BY coalesce(published_at, updated_at) DESC LIMIT :most
 """
 _STORIES = f"""
 SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = ''
@@ -109,6 +119,6 @@ def aliases_of(database: Database, entry_id: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _old(row: tuple[int, str, str, str, str | None, bytes, bytes]) -> Old:
+def _old(row: Sequence[Any]) -> Old:
     id, guid, url_key, title, written_at, fingerprint, content_hash = row
     return Old(id, guid, url_key, title, to_instant(written_at), fingerprint, content_hash)

@@ -86,6 +86,12 @@ def m012_linkbacks_of_a_post(database: Database) -> None:
     _run(database, "CREATE INDEX linkback_of_entry ON linkback (entry_id)")
 
 
+@migrations()
+def m013_large_archives(database: Database) -> None:
+    """What a poll asks of a blog's archive is read from indexes: its rows lie all over a large database."""
+    _run(database, _ARCHIVES)
+
+
 def _run(database: Database, statements: str) -> None:
     for statement in _COMMENT.sub("", statements).split(";"):
         if statement.strip():
@@ -97,7 +103,7 @@ DROP INDEX feed_taken;
 ALTER TABLE feed DROP COLUMN is_taken;
 CREATE TABLE polled (
     slot          INTEGER NOT NULL,         -- used again after as many polls as are kept
-    feed_id       INTEGER NOT NULL REFERENCES feed (id) ON DELETE CASCADE,
+    feed_id       INTEGER NOT NULL,         -- no reference: to follow it back was to look at all polls
     at            TEXT NOT NULL,
     status        INTEGER NOT NULL,
     bytes         INTEGER NOT NULL,
@@ -130,6 +136,13 @@ ALTER TABLE entry DROP COLUMN lede;
 ALTER TABLE entry DROP COLUMN html;
 ALTER TABLE entry RENAME COLUMN beginning TO lede;
 ALTER TABLE entry RENAME COLUMN body TO html;
+"""
+_ARCHIVES = """
+CREATE INDEX entry_known ON entry (feed_id, guid, content_hash);
+CREATE INDEX entry_written ON entry (feed_id, coalesce(published_at, updated_at));
+CREATE INDEX entry_doubtful ON entry (feed_id, guid) WHERE first_seen_at < coalesce(published_at, updated_at, 'x');
+CREATE INDEX entry_lost ON entry (feed_id) WHERE missing_at IS NOT NULL;
+CREATE INDEX entry_content ON entry (content_hash) WHERE url_key = '';
 """
 _OVER = """
 CREATE INDEX feed_stay_away ON feed (host) WHERE stay_away_until IS NOT NULL;
