@@ -16,7 +16,7 @@ from pathlib import Path
 from aggregator import store
 from aggregator.model import Evidence, Status
 from aggregator.standing import Standing
-from jobs import equipment
+from jobs import equipment, rendering
 from tests.builders import NOON, arrival, claim, entry, planet, stored
 
 BYTES_OF_A_POST = 5_000
@@ -74,7 +74,7 @@ def _thought(database, id: int, name: str) -> None:  # type: ignore[no-untyped-d
 
 def _publish(database, configured) -> None:  # type: ignore[no-untyped-def]
     for _ in range(4):
-        equipment.publisher_for(database, configured, lambda: NOON).publish()
+        rendering.publisher_for(database, configured, lambda: NOON).publish()
 
 
 def _sizes(configured) -> tuple[int, int]:  # type: ignore[no-untyped-def]

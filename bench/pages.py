@@ -22,7 +22,7 @@ from bench import site
 from bench.farm import configured
 from bench.machine import cpu_of, free_port, planet, program, running
 from bench.report import Figure, Report
-from jobs import equipment
+from jobs import equipment, rendering
 
 SECONDS, TURNS = 2, 3
 CONNECTIONS = 64
@@ -67,7 +67,7 @@ def _published(folder: Path) -> Path:
     for number in range(120):
         entry = site._entry(str(number), site.NOW - timedelta(hours=number))
         site._store(database, feeds[number % 60], [entry])
-    equipment.publisher_for(database, here, lambda: site.NOW).publish()
+    rendering.publisher_for(database, here, lambda: site.NOW).publish()
     database.close()
     return here.public / "index.html"
 

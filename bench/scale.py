@@ -25,7 +25,7 @@ from aggregator.model import Subscription
 from aggregator.outbound import Answer, Landed, NoAnswer, Outcome, Request
 from bench.machine import cpu_of, memory
 from bench.report import Report
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.children import Children
 from jobs.link import Linking
 from jobs.poll import Sweep
@@ -107,7 +107,7 @@ def grow(feeds: int) -> Grown:
         with store.transaction(database):
             database.execute("UPDATE feed SET etag = '\"1\"', last_poll_at = next_poll_at, title = url")
         children = Children(planet.workers.processes)
-        publisher = equipment.publisher_for(database, planet, lambda: NOW)
+        publisher = rendering.publisher_for(database, planet, lambda: NOW)
         children.submit(abs, 1).result()  # so that their start is not part of it
         before, began = cpu_of(os.getpid()), time.monotonic()
         _sweep(database, planet, children, 1)

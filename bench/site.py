@@ -23,7 +23,7 @@ from aggregator import config, store
 from aggregator.finding import query
 from aggregator.model import ReadEntry
 from aggregator.sameness import Place
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.publish import Publisher
 
 BLOGS = 100
@@ -45,7 +45,7 @@ def main() -> None:
         print(f"{posts:,} posts of {BLOGS} blogs; Python {sys.version.split()[0]}")
         with _timed("stored"):
             _fill(database, feeds, posts)
-        publisher = Publisher(database, equipment.renderer_for(planet), planet.public, lambda: datetime.now(UTC))
+        publisher = Publisher(database, rendering.renderer_for(planet), planet.public, lambda: datetime.now(UTC))
         with _timed("whole site published"):
             publisher.publish()
         _one_more(database, feeds, planet, publisher)

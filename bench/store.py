@@ -29,7 +29,7 @@ from aggregator.outbound import Answer, Outcome
 from bench import scale, site
 from bench.machine import cpu_of, memory
 from bench.report import Figure, Report
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.children import Children
 from jobs.poll import Sweep
 
@@ -112,7 +112,7 @@ def _filled(folder: Path, entries: int) -> tuple[Database, config.Planet]:
     planet = replace(planet, subscriptions=tuple(feeds))
     store.feeds.subscribe(database, feeds, site.NOW)
     site._fill(database, [blog.id for blog in store.feeds.blogs(database)], entries)
-    publisher = equipment.publisher_for(database, planet, lambda: site.NOW)
+    publisher = rendering.publisher_for(database, planet, lambda: site.NOW)
     publisher._notice_new_templates()
     gathering = publisher._gathering()
     while (stale := store.stale.some(database, 1_000)).posts:
@@ -134,7 +134,7 @@ def _searching(database: Database, words: str) -> Callable[[], object]:
 
 
 def _visible(database: Database, planet: config.Planet) -> float:
-    publisher = equipment.publisher_for(database, planet, lambda: site.NOW)
+    publisher = rendering.publisher_for(database, planet, lambda: site.NOW)
     feeds = [blog.id for blog in store.feeds.blogs(database)]
     took = []
     for number in range(6):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
@@ -40,9 +40,20 @@ from jobs.remote import Fetcher, ReadAnswer, digest_of, read_elsewhere, size_of
 log = logging.getLogger("planet.poll")
 
 BATCH = 50
+# So many bodies are being read, or have been: what came of them is large, and the children have enough to do meanwhile.
+MOST_READING = 64
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)
 _PATIENCE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A body that waits for its turn, as it came: what is read of it may be twenty times as long."""
+
+    feed: DueFeed
+    state: PollState
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ class Sweep:
         self._terms = terms
         self._clock = clock
         self._until = until
+        self._unread: deque[_Unread] = deque()
         self._reading: dict[Future[Reading], _Reading] = {}
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
@@ -113,8 +125,8 @@ class Sweep:
         return PollSummary(feeds=polled, **self._counts)
 
     def _take(self, room: int) -> Sequence[Request]:
-        waiting = self._fetcher.bytes_under_way() + sum(begun.size for begun in self._reading.values())
-        if self._until() or waiting > MOST_WAITING_BYTES:
+        waiting = [size_of(body.answer) for body in self._unread] + [begun.size for begun in self._reading.values()]
+        if self._until() or self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
             return []
         crowded = self._fetcher.crowded_hosts()
         feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._under_way, crowded=crowded)
@@ -138,7 +150,12 @@ class Sweep:
             if state.body_hash == feed.state.body_hash:
                 self._unchanged(feed, state, outcome)
             else:
-                self._read(feed, state, outcome)
+                self._unread.append(_Unread(feed, state, outcome))
+
+    def _read_more(self) -> None:
+        while self._unread and len(self._reading) < MOST_READING:
+            body = self._unread.popleft()
+            self._read(body.feed, body.state, body.answer)
 
     def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
         known = store.entries.known_hashes(self._database, feed.id)
@@ -152,12 +169,14 @@ class Sweep:
         self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), size_of(answer))
 
     def _collect(self, *, wait_for_all: bool) -> None:
+        self._read_more()
         while self._reading:
             finished, _ = wait(self._reading, timeout=_PATIENCE if wait_for_all else 0, return_when=FIRST_COMPLETED)
             if not finished and (self._until() or not wait_for_all):
                 return
             for future in finished:
                 self._take_in(self._reading.pop(future), future)
+            self._read_more()  # before anything is stored, which takes a while
             self._record_if_worth_it()
 
     def _take_in(self, begun: _Reading, future: Future[Reading]) -> None:

@@ -20,7 +20,7 @@ from aggregator.logs import counted
 from aggregator.model import Pulse
 from aggregator.outbound import conversation
 from aggregator.processes import allow_files, return_memory, share_memory
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.announce import Announcer
 from jobs.children import Children
 from jobs.cluster import Cluster
@@ -170,7 +170,7 @@ class _Hands:
         return linking.run
 
     def publish(self, database: Database, planet: Planet, _stack: ExitStack) -> Do:
-        publisher = equipment.publisher_for(database, planet, self.clock)
+        publisher = rendering.publisher_for(database, planet, self.clock)
 
         def publish_changes() -> None:
             began = self.clock()

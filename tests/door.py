@@ -21,7 +21,7 @@ from aggregator.serve.intake import Intake
 from aggregator.serve.large import LargeBodies
 from aggregator.serve.pages import Pages, endpoint_headers
 from aggregator.serve.wire import Server
-from jobs.equipment import renderer_for
+from jobs.rendering import renderer_for
 from tests.builders import NOON
 from tests.farm import eventually, quiet_port
 from tests.world import World

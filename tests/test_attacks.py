@@ -26,7 +26,7 @@ from aggregator.evidence import examine
 from aggregator.logs import escaped
 from aggregator.model import Status
 from aggregator.outbound import Engine, Guard, NoAnswer, Request
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.verify import Verification
 from tests.builders import NOON, accept, claim
 from tests.farm import Farm, Reply, farm
@@ -62,7 +62,7 @@ def test_a2_a_no_is_told_late_and_in_one_wording(here: World, web: Farm) -> None
         here.ping(f"{web.url}{path}?x", f"{web.url}/1")
     here.verify()
     here.later(hours=3).verify()
-    renderer = equipment.renderer_for(here.planet)
+    renderer = rendering.renderer_for(here.planet)
     tokens = [row[0] for row in here.database.execute("SELECT token FROM linkback").fetchall()]
     mentions = [store.mentions.mention(here.database, token) for token in tokens]
 
@@ -236,7 +236,7 @@ def test_a20_nothing_that_a_source_says_acts_anywhere(here: World, web: Farm, el
     here.verify()
     here.later(minutes=1).verify()
     here.publish()
-    renderer = equipment.renderer_for(here.planet)
+    renderer = rendering.renderer_for(here.planet)
     listed = store.moderation.listed(here.database, None, 10)
 
     assert status_of(here)["published"] >= 1

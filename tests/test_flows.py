@@ -18,7 +18,7 @@ from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.model import Status
 from aggregator.site import folder
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.poll import Sweep
 from jobs.verify import Pace, Verification
 from tests.builders import NOON, PLANET, entry, hours_ago, planet, rss, stored
@@ -659,13 +659,13 @@ def test_a_copy_of_a_build_loses_what_is_gone_and_nothing_else(world: Callable[.
     here = world(feed_at(web, ("/1", "One", "x"), ("/2", "Two", "y")))
     here.poll()
     out = here.planet.data / "out"
-    equipment.publisher_for(here.database, here.planet, here.clock).publish_all()
+    rendering.publisher_for(here.database, here.planet, here.clock).publish_all()
     folder.mirror(here.planet.public, out)
     (out / "mine.txt").write_text("mine")
     with store.transaction(here.database):
         store.gone.remove(here.database, [1], "removed at its source")
 
-    equipment.publisher_for(here.database, here.planet, here.clock).publish_all()
+    rendering.publisher_for(here.database, here.planet, here.clock).publish_all()
     count = folder.mirror(here.planet.public, out)
 
     copied = files_of(out)
@@ -693,7 +693,7 @@ def test_a_build_brings_back_a_file_that_somebody_removed(world: Callable[..., W
     here.publish()
     (here.planet.public / "blogs/index.html").unlink()
 
-    equipment.publisher_for(here.database, here.planet, here.clock).publish_all()
+    rendering.publisher_for(here.database, here.planet, here.clock).publish_all()
 
     assert "1 blog" in here.page("blogs/index.html")
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from aggregator import opml, store
 from aggregator.cli import main
 from aggregator.logs import JsonLine, Line
-from jobs import equipment
+from jobs import rendering
 from tests.community import HOSTILE
 from tests.farm import Farm, Reply
 from tests.world import World
@@ -176,7 +176,7 @@ def test_no_page_feed_or_list_holds_anything_that_acts(here: World) -> None:
 
 
 def test_status_pages_and_what_the_operator_sees_are_harmless(here: World) -> None:
-    renderer = equipment.renderer_for(here.planet)
+    renderer = rendering.renderer_for(here.planet)
     rows = here.database.execute("SELECT token FROM linkback").fetchall()
     assert rows
     for (token,) in rows:

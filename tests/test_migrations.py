@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.errors import StoreFailed
 from aggregator.store.schema import migrations
-from jobs import equipment
+from jobs import equipment, rendering
 from tests.builders import NOON, planet
 from tests.world import files_of
 
@@ -53,7 +53,7 @@ def test_a_database_of_every_version_is_brought_up_to_date_and_published(tmp_pat
     with closing(store.open_store(configured.data)) as database:
         equipment.subscribe(database, configured, NOON)
         for _ in range(3):
-            equipment.publisher_for(database, configured, lambda: NOON).publish()
+            rendering.publisher_for(database, configured, lambda: NOON).publish()
         assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         assert [migration.name for migration in migrations.applied(database)] == NAMES

@@ -16,7 +16,7 @@ from linkbacks.decisions import Decision
 
 from aggregator import standing, store
 from aggregator.model import Claim, Status
-from jobs import equipment
+from jobs import rendering
 from tests.builders import NOON, accept
 from tests.farm import Farm, Reply
 from tests.world import World, feed_at
@@ -90,7 +90,7 @@ def told(here: World, source: str) -> tuple[str, str]:
     mention = store.mentions.mention(here.database, token)
     assert mention is not None
     seems = standing.seems(mention.status, mention.asked_at, here.now)
-    page = equipment.renderer_for(here.planet).mention(replace(mention, status=seems)).decode()
+    page = rendering.renderer_for(here.planet).mention(replace(mention, status=seems)).decode()
     return re.sub(r"<dl>.*?</dl>", "", page), str(seems)
 
 

@@ -17,7 +17,7 @@ from linkbacks.decisions import Accepted, Refusal
 from aggregator import store
 from aggregator.cli import main
 from aggregator.model import Claim, Status
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.verify import Pace, Verification, forget_blocked
 from tests.builders import accept
 from tests.farm import Farm, Reply, farm
@@ -382,7 +382,7 @@ def test_held_linkbacks_have_a_feed_at_a_secret_address(held: World) -> None:
 
     assert found is not None
     assert planet_cli(held, "mentions", "feed").strip() == address
-    renderer = equipment.renderer_for(held.planet)
+    renderer = rendering.renderer_for(held.planet)
     feed = feedparser.parse(
         renderer.held_mentions("x", store.moderation.listed(held.database, Status.HELD, 10)).decode()
     )

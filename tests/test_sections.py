@@ -13,7 +13,7 @@ from PIL import Image
 
 from aggregator import store
 from aggregator.serve.events import posts_on
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.faces import fetch_faces
 from jobs.gather import Gathering
 from jobs.link import Linking
@@ -203,7 +203,7 @@ def test_a_publisher_that_is_killed_midway_forgets_no_page(world: Worlds, web: F
     with store.transaction(here.database):
         store.gone.remove(here.database, [facts.id], "removed at its source")
     stale = store.stale.some(here.database, 10)
-    gathering = Gathering(here.database, equipment.renderer_for(here.planet), here.now)
+    gathering = Gathering(here.database, rendering.renderer_for(here.planet), here.now)
     with store.transaction(here.database):
         prepared = store.search.prepare(here.database, stale.posts)
         take_in(here.database, gathering, prepared, stale.posts, stale.spots)
@@ -612,7 +612,7 @@ def stopped_while_publishing(here: World) -> None:
 
             return super()._replace(files, gone, stop)
 
-    renderer = equipment.renderer_for(here.planet)
+    renderer = rendering.renderer_for(here.planet)
     with pytest.raises(_Stopped):
         Stopped(here.database, renderer, here.planet.public, here.clock).publish()
 
@@ -655,7 +655,7 @@ def test_sections_wait_their_turn_and_posts_do_not(world: Worlds, web: Farm) -> 
     here.poll()
     instants = iter([NOON, NOON] + [NOON + timedelta(seconds=10 * n) for n in range(1, 500)])
     publisher = Publisher(
-        here.database, equipment.renderer_for(here.planet), here.planet.public, lambda: next(instants)
+        here.database, rendering.renderer_for(here.planet), here.planet.public, lambda: next(instants)
     )
     publisher.publish()
     feed_at(web, ("/1", "One", "x"), ("/2", "Two", "y"))

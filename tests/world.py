@@ -15,7 +15,7 @@ from aggregator import store
 from aggregator.cli.explanation import explained
 from aggregator.config import Planet
 from aggregator.model import Claim, FeedHealth, PollSummary
-from jobs import equipment
+from jobs import equipment, rendering
 from jobs.announce import Announcer
 from jobs.children import Children
 from jobs.poll import Sweep
@@ -86,12 +86,12 @@ class World:
         return next(feed for feed in store.health.health(self.database) if url in ("", feed.url))
 
     def publish(self, until: Callable[[], bool] = lambda: False) -> int:
-        return equipment.publisher_for(self.database, self.planet, self.clock).publish(until)
+        return rendering.publisher_for(self.database, self.planet, self.clock).publish(until)
 
     def rebuilt(self, out: Path) -> dict[str, bytes]:
         """The files of a site that is published anew from the store."""
         planet = replace(self.planet, data=out)
-        equipment.publisher_for(self.database, planet, self.clock).publish()
+        rendering.publisher_for(self.database, planet, self.clock).publish()
         return files_of(planet.public)
 
     def page(self, path: str = "index.html") -> str:

@@ -71,7 +71,7 @@ def check(config_path: Path, online: bool, fix: bool, as_json: bool) -> None:
 def check_theme(planet: Planet) -> None:
     """Read every template of the theme, if there is one. Raises: ThemeBroken."""
     if planet.theme:
-        from jobs.equipment import renderer_for
+        from jobs.rendering import renderer_for
 
         renderer_for(planet).templates.check()
 

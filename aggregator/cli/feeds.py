@@ -67,14 +67,14 @@ def build(config_path: Path, out: Path | None) -> None:
     from aggregator.errors import AlreadyAtWork
     from aggregator.processes import Lock
     from aggregator.site import folder
-    from jobs import equipment
+    from jobs import equipment, rendering
 
     planet = load(config_path)
     with opened(planet) as database:
         try:
             with Lock(planet.data, "work"), busy("Publishing"):
                 equipment.subscribe(database, planet, clock.now())
-                equipment.publisher_for(database, planet, clock.now).publish_all()
+                rendering.publisher_for(database, planet, clock.now).publish_all()
         except AlreadyAtWork:
             if out is None:
                 raise

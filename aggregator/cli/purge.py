@@ -101,7 +101,7 @@ def _publish(planet: Planet, database: Database) -> bool:
     """Publish the removal, unless a planet is at work here that does."""
     from aggregator import store
     from aggregator.processes import Lock
-    from jobs.equipment import publisher_for
+    from jobs.rendering import publisher_for
 
     try:
         with Lock(planet.data, "work"):

@@ -33,7 +33,7 @@ from aggregator.serve.large import LargeBodies
 from aggregator.serve.pages import Pages, endpoint_headers
 from aggregator.serve.wire import Server, is_of_this_house
 from aggregator.site import Renderer
-from jobs.equipment import renderer_for
+from jobs.rendering import renderer_for
 
 log = logging.getLogger("planet.serve")
 
