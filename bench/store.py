@@ -35,7 +35,7 @@ from jobs.poll import Sweep
 
 SIZES = (10_000, 100_000, 1_000_000)
 OF_A_BLOG = 1_000
-_SEARCHES = ("patient", "patient record", '"consent portal"', "zyzzyva", "patient -record")
+_SEARCHES = ("patient", "patient record", '"consent portal"', "zyzzyva", "patient -zyzzyva")
 
 
 @dataclass(frozen=True, slots=True)

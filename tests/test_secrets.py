@@ -115,13 +115,14 @@ def test_a_mail_server_that_repeats_a_mail_tells_nobody_of_it(
     with store.transaction(database):
         store.newsletter.sign_up(database, "ann@a.test", "T" * 24, NOON)
 
+    words = ""
     try:
         Newsletter(database, letters, connect, lambda _: None).run("", NOON)
     except MailFailed as error:
         words = str(error)
-    else:
-        words = caplog.text
+    # The mail server of this test logs in the same process, whatever the level that another test has left.
+    words += "".join(record.getMessage() for record in caplog.records if record.name.startswith("planet"))
 
     assert "this is spam" in words
     for private in ("ann@a.test", "TT"):
-        assert private not in words + caplog.text
+        assert private not in words
