@@ -1,4 +1,4 @@
-"""How cost grows: `python -m bench.scale [FEEDS...]`. Sweeps of a thousand to a million feeds, without a network.
+"""How cost grows: `python -m bench.scale [FEEDS...]`. Sweeps of a hundred to a million feeds, without a network.
 
 The network is a function: of a sweep's feeds 90 % answer 304, 5 % have a new entry, 3 % fail, 2 % time out. All else is
 real: the query of what is due, the children that read, the store, the pages of what is new. Feeds begin as if they had
@@ -30,7 +30,7 @@ from jobs.children import Children
 from jobs.link import Linking
 from jobs.poll import Sweep
 
-SIZES = (1_000, 10_000, 100_000)
+SIZES = (100, 1_000, 10_000, 100_000)
 AT_ONCE = 128
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 _WORDS = "The interface went down at night and nobody on the ward could read the orders until the morning. " * 12
