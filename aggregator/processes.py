@@ -13,6 +13,8 @@ from types import TracebackType
 
 from aggregator.errors import AlreadyAtWork, StartRefused
 
+_MOST_FILES = 4_096
+
 
 def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel end this process by a signal when its parent is gone, even by kill -9 (Linux only)."""
@@ -34,10 +36,10 @@ def end_with_uv() -> None:
         die_with(os.getppid(), signal.SIGTERM)
 
 
-def allow_files(most: int) -> int:
-    """Let this process have as many files open as the system lets it, up to `most`; return how many it may have."""
+def allow_files() -> int:
+    """Let this process have as many files open as the system lets it, within reason; return how many it may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
     if soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return most
@@ -67,9 +69,11 @@ class Lock:
         """Take the lock. Raises: StartRefused."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # A lock may be held on what can only be read: whether the folder can be written is another question.
-            flags = os.O_RDONLY if self._path.exists() else os.O_RDWR | os.O_CREAT
-            descriptor = os.open(self._path, flags, 0o644)
+            try:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            except OSError:
+                # A lock may be held on what can only be read: whether the folder can be written is another question.
+                descriptor = os.open(self._path, os.O_RDONLY)
         except OSError as error:
             raise StartRefused(
                 f"the data folder {self._path.parent} can't be written ({error.strerror}); check its owner and rights,"

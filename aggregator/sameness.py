@@ -144,9 +144,12 @@ def takeover(before: Voice, after: Voice) -> str:
     Blogs are renamed, move and change their programs; what they write about stays. So it takes strange words and
     three other changes, or alien words and two.
     """
-    if not before.words or not after.words:
+    if not after.words:
         return ""
-    common = len(before.words & after.words) / min(len(before.words), len(after.words))
+    # Of a blog whose texts are forgotten nothing is left to compare: then as many changes as with strange words.
+    common = ALIEN
+    if before.words:
+        common = len(before.words & after.words) / min(len(before.words), len(after.words))
     changes = _changes(before, after)
     if common >= STRANGE or len(changes) < (3 if common >= ALIEN else FEWEST_CHANGES):
         return ""

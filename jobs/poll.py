@@ -16,7 +16,7 @@ from aggregator import store
 from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
 from aggregator.filters import NO_FILTERS
-from aggregator.model import NO_OFFERS, DueFeed, Offers, Poll, PollState, PollSummary, Reading
+from aggregator.model import NO_OFFERS, DueFeed, Offers, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from jobs import arrivals, search, tally
 from jobs.children import MOST_WAITING_BYTES, Children, result
@@ -44,6 +44,8 @@ BATCH = 50
 MOST_READING = 64
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)
+# A feed whose poll could not be recorded, whatever the reason, is not asked again for so long.
+LEFT_ALONE = timedelta(minutes=5)
 _PATIENCE = 0.2
 
 
@@ -68,7 +70,11 @@ class _Reading:
 
 
 class Sweep:
-    """One run over the feeds that are due, from request to store."""
+    """One run over the feeds that are due, from request to store.
+
+    `asked` is handed from one run to the next: the feeds whose polls could not be recorded, and since when. They are
+    still due, and left alone for a while.
+    """
 
     def __init__(
         self,
@@ -79,6 +85,7 @@ class Sweep:
         clock: Callable[[], datetime],
         until: Callable[[], bool] = lambda: False,
         fetcher: Fetcher | None = None,
+        asked: dict[int, datetime] | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -92,6 +99,7 @@ class Sweep:
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
         self._under_way: set[int] = set()
+        self._asked = {} if asked is None else asked
         self._waits_since = clock()
         self.unreachable = 0
         self._counts: Counter[str] = Counter()
@@ -101,6 +109,13 @@ class Sweep:
 
         Raises: StoreFailed. What had been stored before stays; feeds that were asked and not stored are still due.
         """
+        try:
+            self._run(on_progress)
+        finally:
+            self._asked |= dict.fromkeys(self._under_way, self._clock())
+        return self._summary()
+
+    def _run(self, on_progress: Callable[[PollSummary], None]) -> None:
         more = True
         while more and not self._until():
             before = self._summary().feeds
@@ -118,7 +133,6 @@ class Sweep:
             self._record()
             on_progress(self._summary())
             more = self._summary().feeds > before
-        return self._summary()
 
     def _summary(self) -> PollSummary:
         polled = self._counts["fetched"] + self._counts["unchanged"] + self._counts["failed"]
@@ -128,8 +142,9 @@ class Sweep:
         waiting = [size_of(body.answer) for body in self._unread] + [begun.size for begun in self._reading.values()]
         if self._until() or self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
             return []
-        crowded = self._fetcher.crowded_hosts()
-        feeds = store.feeds.due(self._database, self._clock(), room, under_way=self._under_way, crowded=crowded)
+        crowded, now = self._fetcher.crowded_hosts(), self._clock()
+        resting = [id for id, at in self._asked.items() if now - at < LEFT_ALONE]
+        feeds = store.feeds.due(self._database, now, room, under_way=[*self._under_way, *resting], crowded=crowded)
         self._under_way.update(feed.id for feed in feeds)
         return [request(feed.address, feed, self._terms, feed.state) for feed in feeds]
 
@@ -266,19 +281,22 @@ class Sweep:
         if not done:
             return
         with store.transaction(self._database):
-            store.feeds.record_states(self._database, [(each.feed.id, each.feed.due_at, each.state) for each in done])
             stored = {each.feed.url: self._record_reading(each, each.reading) for each in done if each.reading}
+            done = [_as_it_went(each, stored.get(each.feed.url)) for each in done]
+            store.feeds.record_states(self._database, [(each.feed.id, each.feed.due_at, each.state) for each in done])
             for polled in done:
                 if polled.resting:
                     store.feeds.hold_host(self._database, polled.resting, polled.state.next_poll_at)
-            polls = [(each.feed.id, _with_counts(each.poll, stored.get(each.feed.url))) for each in done]
+            polls = [(each.feed.id, each.poll) for each in done]
             store.polls.record(self._database, polls, self._terms.keeping.polls)
             # A blog's page tells how its feed is doing.
             told = [("blog", id) for id, poll in polls if poll.outcome != "unchanged"]
             store.stale.mark_sections(self._database, told)
             counts = tally.of_polls(poll for _, poll in polls)
             store.metrics.add(self._database, counts)
-        self._under_way.difference_update(polled.feed.id for polled in done)
+        for polled in done:
+            self._under_way.discard(polled.feed.id)
+            self._asked.pop(polled.feed.id, None)
         self._counts["new_entries"] += counts["entries", "new"]
         self._counts["updated_entries"] += counts["entries", "edited"]
         for url, recorded in stored.items():
@@ -292,18 +310,17 @@ class Sweep:
         except (ValueError, TypeError, OverflowError) as error:  # what no database takes: this feed's trouble
             log.exception("an entry can't be stored", extra={"feed": polled.feed.url})
             problem = f"an entry of it can't be stored ({type(error).__name__}); please report this"
-            now = self._clock()
-            after = failed(polled.feed, None, problem, self._terms.bounds, now)
-            store.feeds.record_states(self._database, [(polled.feed.id, polled.feed.due_at, after)])
-            return Recorded(problem=problem)
+            return Recorded(failed=failed(polled.feed, None, problem, self._terms.bounds, self._clock()))
 
 
-def _with_counts(poll: Poll, recorded: Recorded | None) -> Poll:
+def _as_it_went(polled: Polled, recorded: Recorded | None) -> Polled:
+    """A poll with what became of its reading, where it had one."""
     if recorded is None:
-        return poll
-    if recorded.problem:
-        return replace(poll, outcome="failed", problem=recorded.problem)
-    return replace(poll, new_entries=recorded.new, edited_entries=recorded.edited)
+        return polled
+    if recorded.failed is not None:
+        poll = replace(polled.poll, outcome="failed", problem=recorded.failed.problem)
+        return replace(polled, state=recorded.failed, poll=poll)
+    return replace(polled, poll=replace(polled.poll, new_entries=recorded.new, edited_entries=recorded.edited))
 
 
 def _may_be_searched(feed: DueFeed) -> bool:

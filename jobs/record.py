@@ -59,7 +59,7 @@ class Recorded:
     edited: int = 0
     told: str = ""
     level: int = logging.INFO
-    problem: str = ""  # why none of it could be stored
+    failed: PollState | None = None  # instead of what was to be stored: none of it could be
 
 
 @dataclass(frozen=True, slots=True)

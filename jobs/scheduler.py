@@ -42,8 +42,6 @@ log = logging.getLogger("planet.work")
 WITHOUT_NETWORK = timedelta(minutes=5)
 
 PULSE_EVERY = 5.0
-# Most of them are connections that outlive their sweep.
-MOST_FILES = 4_096
 
 Clock = Callable[[], datetime]
 Do = Callable[[], object]
@@ -53,7 +51,7 @@ Prepare = Callable[[Database, Planet, ExitStack], Do]
 
 def work(config: ConfigFile, clock: Clock, stop: threading.Event) -> None:
     """Do all jobs until `stop` is set; then end within a few seconds."""
-    allow_files(MOST_FILES)
+    allow_files()  # most are connections that outlive their sweep
     share_memory()
     hands = _Hands(config, Children(config.current.workers.processes), clock, stop)
     jobs = [
@@ -122,13 +120,18 @@ class _Hands:
             return self.stop.is_set() or self.config.current is not planet
 
         in_doubt = False
+        asked: dict[int, datetime] = {}
 
         def sweep_due_feeds() -> None:
             nonlocal in_doubt
-            if in_doubt:  # what can't be recorded stays due, and blogs are not to be asked for it twice a second
-                store.prove_room(database)
+            if in_doubt:  # what can't be recorded stays due: no blog is to be asked for nothing
+                try:
+                    store.prove_room(database)
+                except StoreFailed:
+                    asked.clear()  # once it can be written, nobody has to wait
+                    raise
             terms = equipment.terms_for(planet)
-            sweep = Sweep(database, engine, self.children, terms, self.clock, is_to_end, cluster)
+            sweep = Sweep(database, engine, self.children, terms, self.clock, is_to_end, cluster, asked)
             in_doubt = True
             done = sweep.run()
             in_doubt = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import resource
@@ -12,7 +13,9 @@ import subprocess
 import threading
 import xmlrpc.client
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ from aggregator import store
 from aggregator.config import ConfigFile
 from aggregator.errors import BackupUnusable, StoreFailed, StoreReadOnly
 from aggregator.outbound import Answer, Engine, Guard, NoAnswer, Request
+from aggregator.serve import _WebHalf
 from jobs.children import Children
 from jobs.scheduler import _Hands
 from tests.builders import NOON, planet, rss
@@ -398,6 +402,61 @@ def test_feeds_are_not_asked_again_while_their_polls_cannot_be_recorded(
     assert asked == 1
     assert len(web.seen) == 2
     assert [post.title for post in store.entries.river(database, 10, 10)] == ["One"]
+
+
+@pytest.mark.parametrize("trouble", ["damage", "too little room", "no reader"])
+def test_a_feed_whose_poll_cannot_be_recorded_is_left_alone_for_five_minutes(
+    database: Database, tmp_path: Path, children: Children, web: Farm, trouble: str
+) -> None:
+    configured = ConfigFile(planet(tmp_path, [feed_at(web, ("/1", "One", "x"))]).path)
+    readers = _NoReaders() if trouble == "no reader" else children
+    now = [NOON]
+    hands = _Hands(configured, readers, lambda: now[0], threading.Event())  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        sweep = hands.poll(database, configured.current, stack)
+        if trouble == "damage":
+            database.execute("CREATE TRIGGER no BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'malformed'); END")
+        elif trouble == "too little room":  # but enough for the proof that there is some
+            [pages] = database.execute("PRAGMA page_count").fetchone()
+            database.execute(f"PRAGMA max_page_count = {pages + 125}")
+            posts = [(f"{web.url}/{n}", f"Post {n}", f"word{n} " * 700) for n in range(200)]
+            web.routes["/feed"] = Reply(rss(posts))
+        asked = []
+        for minutes in (0, 0, 4, 6):
+            now[0] = NOON + timedelta(minutes=minutes)
+            with suppress(StoreFailed, sqlite3.Error):
+                sweep()
+            asked.append(len(web.seen))
+
+    assert asked == [1, 1, 1, 2]
+
+
+class _NoReaders:
+    def submit(self, *_task: object) -> Future[object]:
+        future: Future[object] = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_an_edit_that_comes_while_nothing_can_be_stored_is_in_effect_afterwards(tmp_path: Path) -> None:
+    async def edited() -> list[object]:
+        configured = planet(tmp_path, ["http://a.test/feed"])
+        half = _WebHalf(ConfigFile(configured.path), lambda: NOON)
+        half._stop.set()
+        half._thread.join()
+        assert half._database is not None
+        half._database.execute("PRAGMA query_only = ON")
+        planet(tmp_path, ["http://a.test/feed"], more="[linkbacks]\naccept = []\n")
+        with suppress(StoreFailed):
+            half._look()
+        half._database.execute("PRAGMA query_only = OFF")
+        half._look()
+        await asyncio.sleep(0)
+        half.close()
+        return list(half._pages.endpoints_of("posts/1-x/index.html"))
+
+    assert asyncio.run(edited()) == []
 
 
 # -- feeds -------------------------------------------------------------------------------------------

@@ -298,6 +298,20 @@ def test_a_hint_outlives_a_poll_that_is_cut_off(database: Database) -> None:
     assert (cut_off.hint, again.hint) == ("ping", "ping")
 
 
+def test_a_hint_is_followed_once(database: Database) -> None:
+    [feed] = subscribed(database, "http://blog.test/feed")
+    with store.transaction(database):
+        hints.take(database, ["http://blog.test/"], NOON)
+    [due] = store.feeds.due(database, NOON, 10)
+    done = store.feeds.PollState(next_poll_at=NOON + timedelta(hours=1), last_poll_at=NOON)
+    with store.transaction(database):
+        store.feeds.record_states(database, [(feed, due.due_at, done)])
+
+    assert store.feeds.due(database, NOON + timedelta(minutes=59), 10) == []
+    [again] = store.feeds.due(database, NOON + timedelta(hours=1), 10)
+    assert (due.hint, again.hint) == ("ping", "")
+
+
 # -- our own hub -------------------------------------------------------------------------------------
 
 

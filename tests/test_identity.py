@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from html import escape
 
 import pytest
 from linkbacks.decisions import Accepted
+from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.errors import StoreReadOnly
 from aggregator.feeds.voice import fingerprint
-from tests.builders import NOON, hours_ago
+from aggregator.sameness import WITHDRAWN
+from aggregator.store.identity import _MOST_ALIKE
+from tests.builders import NOON, entry, hours_ago, stored, subscribed
 from tests.farm import Farm, Reply
 from tests.world import World
 
@@ -513,3 +517,103 @@ def test_an_empty_item_is_no_post(world: Worlds, web: Farm) -> None:
     here.poll()
 
     assert here.titles() == ["One"]
+
+
+def test_what_a_server_leaves_out_because_we_have_it_is_not_missing(world: Worlds, web: Farm) -> None:
+    posts = [(f"{n}", f"{web.url}/{n}", f"Post {n}", hours_ago(n)) for n in (1, 2, 3, 4)]
+    web.routes["/feed"] = channel(*posts[1:])
+    here = world(f"{web.url}/feed")
+    here.poll()
+    web.routes["/feed"] = replace(channel(posts[0], posts[3]), status=226)
+
+    assert here.later(hours=2).poll().new_entries == 1
+    assert here.database.execute("SELECT count(*) FROM entry WHERE missing_at IS NOT NULL").fetchone()[0] == 0
+
+
+# -- large archives ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("same", ["address", "text"])
+def test_posts_that_share_a_mark_with_hundreds_are_known_again_by_title_and_date(
+    world: Worlds, web: Farm, same: str
+) -> None:
+    def posts(scheme: str) -> list[tuple[str, str, str, datetime]]:
+        home = f"{web.url}/"
+        return [
+            (f"{scheme}{n}", home if same == "address" else f"{home}{scheme}{n}", f"Post {n}", hours_ago(5 + 24 * n))
+            for n in range(260)
+        ]
+
+    text = "" if same == "address" else "the very same blurb " * 12
+    web.routes["/feed"] = channel(*posts("old")[200:], text=text)
+    here = world(f"{web.url}/feed")
+    for first in (150, 100, 50, 0):
+        here.poll()
+        web.routes["/feed"] = channel(*posts("old")[first : first + 50], text=text)
+        here = here.later(days=3)
+    here.poll()
+    web.routes["/feed"] = channel(*posts("new")[:20], text=text)
+
+    assert here.later(days=3).poll().new_entries == 0
+
+
+def test_of_what_thousands_have_in_common_no_more_is_read_than_tells_that_it_means_nothing(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    alike = {"url": "http://a.test/", "fingerprint": b"12345678"}
+    stored(database, feed, *(entry(f"{n}", published_at=hours_ago(n), **alike) for n in range(3_000)))
+    fresh = [entry(f"new{n}", published_at=hours_ago(-n), **alike) for n in range(1, 200)]
+
+    assert len(store.identity.old_like(database, feed, fresh)) <= 3 * _MOST_ALIKE
+
+
+def test_a_blog_whose_texts_are_forgotten_is_told_from_its_successor_by_names_alone(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = jane(web)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    with store.transaction(here.database):
+        store.gone.expire(here.database, hours_ago(-99), 100)
+    web.routes["/feed"] = spam(web)
+
+    assert here.later(hours=2).poll().new_entries == 0
+    assert here.health().health == "quarantined"
+
+
+def test_a_feed_that_changes_and_says_nothing_is_not_believed_yet(world: Worlds, web: Farm) -> None:
+    web.routes["/feed"] = jane(web)
+    here = world(f"{web.url}/feed")
+    here.poll()
+    head = "<generator>Spam 9</generator><language>id</language>"
+    web.routes["/feed"] = channel(("x", f"{web.url}/x", "", NOON), title="Best Casino", more=head, text="<hr>")
+    here = here.later(hours=2)
+    here.poll()
+    web.routes["/feed"] = spam(web)
+
+    assert here.later(hours=2).poll().new_entries == 0
+    assert here.health().health == "quarantined"
+
+
+def test_what_is_removed_takes_the_words_around_its_links_with_it(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    [id] = stored(database, feed, entry("1"))
+    [source] = store.outlinks.unread(database, 10)
+    with store.transaction(database):
+        store.outlinks.replace(database, [(source, [("http://b.test/1", ("secret ", "words", " here"))])])
+        store.outlinks.mark_unread(database, [id])
+        store.gone.remove(database, [id], WITHDRAWN)
+
+    assert (
+        database.execute("SELECT * FROM outlink").fetchall()
+        == database.execute("SELECT * FROM to_link").fetchall()
+        == []
+    )
+
+
+def test_a_post_that_changes_while_its_links_are_read_is_read_again(database: Database) -> None:
+    [feed] = subscribed(database, "http://a.test/feed")
+    stored(database, feed, entry("1"))
+    read = [(source, []) for source in store.outlinks.unread(database, 10)]
+    with store.transaction(database):
+        store.entries.edit(database, feed, [entry("1", html="<p>Other</p>", content_hash=b"other")])
+        store.outlinks.replace(database, read)
+
+    assert [source.html for source in store.outlinks.unread(database, 10)] == ["<p>Other</p>"]

@@ -674,6 +674,33 @@ def test_a_remembered_request_in_the_midst_of_another_is_that_ones_body(here: Se
     assert here.asked[-1].method == "POST"
 
 
+def test_a_client_that_does_not_read_gets_nothing_from_memory_either() -> None:
+    async def connect() -> tuple[int, int]:
+        def page(_request: Request, exchange: Exchange) -> None:
+            exchange.answer_again(head_of(200, [("content-length", "4")]), b"same")
+
+        connection, client = Connection(Server(page, lambda: NOON, 1_000, again=Again()), loop()), Waiting()
+        connection.connection_made(client)
+        connection.data_received(SAME)
+        before = client.left
+        connection.pause_writing()
+        for _ in range(50):
+            connection.data_received(SAME)
+        return before, client.left
+
+    loop = asyncio.get_running_loop
+    before, after = asyncio.run(connect())
+
+    assert before == after
+
+
+class Waiting(Reading):
+    """One that can be told to send no more for now."""
+
+    def pause_reading(self) -> None:
+        pass
+
+
 def test_so_many_requests_are_remembered_and_none_that_is_long() -> None:
     again = Again()
     for number in range(MOST_KEPT + 5):

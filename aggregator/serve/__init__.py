@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.config import ConfigFile, Planet
-from aggregator.errors import ConfigBroken, StoreFailed, StoreReadOnly
+from aggregator.errors import ConfigBroken, StoreReadOnly
 from aggregator.ports import check_port
 from aggregator.processes import allow_files
 from aggregator.serve.again import Again
@@ -38,7 +38,6 @@ from jobs.rendering import renderer_for
 log = logging.getLogger("planet.serve")
 
 LOOK_EVERY = 0.25
-MOST_FILES = 4_096
 FILES_OF_OURS = 200
 
 _Equipped = tuple[Planet, Renderer, list[str]]
@@ -73,7 +72,7 @@ async def _serve(config: ConfigFile, host: str, port: int, clock: Callable[[], d
         half.app,
         clock,
         calls.LONGEST_BODY,
-        allow_files(MOST_FILES) - FILES_OF_OURS,
+        allow_files() - FILES_OF_OURS,
         is_exempt=half.speaks_for_many,
         large=LargeBodies(half.longest_push, half.doorkeeper.is_callback),
         again=half.again,
@@ -103,6 +102,7 @@ class _WebHalf:
         self._intake = Intake(config.current.data, self._rules, self._is_exempt)
         self._loop = asyncio.get_running_loop()
         self._database: Database | None = None
+        self._planet = config.current  # whose pages are served
         self.doorkeeper = Doorkeeper(config.current.data)
         self._events = Events(self._listener)
         self.again = Again()
@@ -143,10 +143,10 @@ class _WebHalf:
         try:
             self._seen, self._forgotten = store.pages.generation(database), store.pages.forgotten(database)
             equipped = _equipped(database, planet)
-        except StoreFailed:
+        except BaseException:
             database.close()
             raise
-        self._database = database
+        self._database, self._planet = database, planet
         return equipped
 
     def _begin(self, planet: Planet, renderer: Renderer, formers: list[str]) -> None:
@@ -222,9 +222,11 @@ class _WebHalf:
                 if (forgotten := store.pages.forgotten(self._database)) != self._forgotten:
                     self._loop.call_soon_threadsafe(self._pages.drop_all)
                     self._forgotten = forgotten
-        if self._config.refresh():
-            planet = self._config.current
-            self._loop.call_soon_threadsafe(self._take_on, *_equipped(self._database, planet))
+        self._config.refresh()
+        if self._config.current is not self._planet:  # also when it could not be taken on the last time
+            equipped = _equipped(self._database, self._config.current)
+            self._loop.call_soon_threadsafe(self._take_on, *equipped)
+            self._planet = equipped[0]
 
     def _drop(self, changed: list[str]) -> None:
         self._pages.drop(changed)

@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
 
     def _is_between(self) -> bool:
         """Tell whether nothing is owed, nothing is half read, and the client takes what it gets."""
-        is_idle = self._exchange is None and not self._rest and not self._reader.ready and not self._has_ended
+        is_idle = self._exchange is None and not self._rest and not self._reader.ready
         return is_idle and self._reader.stage == BETWEEN and not self._is_full
 
     def _tell_again(self, told: Told) -> None:

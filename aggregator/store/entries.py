@@ -36,21 +36,23 @@ def add(database: Database, feed_id: int, entries: Sequence[tuple[ReadEntry, Pla
     """Store entries that are new; inside a transaction. Returns how many were."""
     last = database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()
     at = to_text(now)
-    database.conn.executemany(
-        _ADD,
-        (
-            (
-                *_columns(entry).values(),
-                feed_id,
-                slug(entry.title) or "post",
-                at,
-                at if place.shown_at == now else to_text(place.shown_at),
-                place.hidden,
-                place.story_of,
-            )
-            for entry, place in entries
-        ),
-    )
+    rows = [
+        {
+            **_columns(entry),
+            "feed_id": feed_id,
+            "slug": slug(entry.title) or "post",
+            "first_seen_at": at,
+            "shown_at": at if place.shown_at == now else to_text(place.shown_at),
+            "hidden": place.hidden,
+            "story_of": place.story_of,
+        }
+        for entry, place in entries
+    ]
+    if rows:
+        names = rows[0].keys()
+        statement = f"INSERT INTO entry ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        values = (tuple(row.values()) for row in rows)  # of one order
+        database.conn.executemany(f"{statement} ON CONFLICT (feed_id, guid) DO NOTHING", values)
     added = [row[0] for row in database.execute("SELECT id FROM entry WHERE id > ?", last)]
     if added:
         outlinks.mark_unread(database, added)
@@ -87,12 +89,6 @@ def edit(database: Database, feed_id: int, entries: Sequence[ReadEntry]) -> int:
     return len(edited)
 
 
-_ADD = (
-    "INSERT INTO entry (guid, url, url_key, title, author, html, lede, words, language, tags, published_at,"
-    " updated_at, content_hash, fingerprint, enclosures, comments_feed, comments,"
-    " feed_id, slug, first_seen_at, shown_at, hidden, story_of)"
-    f" VALUES ({', '.join('?' * 23)}) ON CONFLICT (feed_id, guid) DO NOTHING"
-)
 _SEEN = ("url", "title", "author", "html", "tags", "language", "enclosures")
 _BEFORE = f"""
 SELECT id, hidden, {", ".join(_SEEN)} FROM entry
@@ -117,9 +113,10 @@ def texts(database: Database, feed_id: int) -> list[tuple[int, str, str, tuple[s
 
 
 def newest_texts(database: Database, feed_id: int, limit: int) -> list[tuple[str, str, str]]:
-    """Return guid, title and HTML of a feed's newest entries that hold a text."""
+    """Return guid, title and HTML of a feed's newest entries that hold any of them."""
     return database.execute(
-        "SELECT guid, title, html FROM entry WHERE feed_id = ? AND html <> '' ORDER BY shown_at DESC, id DESC LIMIT ?",
+        "SELECT guid, title, html FROM entry WHERE feed_id = ? AND (html <> '' OR title <> '')"
+        " ORDER BY shown_at DESC, id DESC LIMIT ?",
         [feed_id, limit],
     ).fetchall()
 

@@ -139,13 +139,10 @@ def record_states(database: Database, polled: Collection[tuple[int, datetime, Po
 
 def _row(id: int, due_at: datetime, state: PollState) -> tuple[str | int | bytes | None, ...]:
     where = state.where
+    since, failures, last_at = to_text(due_at), state.failures, to_text(state.last_poll_at)
+    next_at, host = to_text(state.next_poll_at), host_of(where.address) if where.address else ""
     return (
-        id,
-        to_text(due_at),
-        to_text(state.next_poll_at),
-        to_text(state.last_poll_at),
-        state.failures,
-        host_of(where.address) if where.address else "",
+        *(since, failures, next_at, last_at, next_at, since, last_at, failures, failures, last_at, host, host),
         state.etag,
         state.last_modified,
         state.body_hash,
@@ -161,24 +158,24 @@ def _row(id: int, due_at: datetime, state: PollState) -> tuple[str | int | bytes
         to_text(where.retired_at),
         state.status,
         state.problem,
+        id,
     )
 
 
 # Whether some of these feeds fail that were well, or are well that failed.
 _TURNED = """
-SELECT 1 FROM json_each(?) AS polled JOIN feed ON feed.id = polled.value ->> 0
-WHERE (failures > 0) <> (polled.value ->> 1) LIMIT 1
+SELECT 1 FROM json_each(?) AS polled JOIN feed ON feed.id = json_extract(polled.value, '$[0]')
+WHERE (failures > 0) <> json_extract(polled.value, '$[1]') LIMIT 1
 """
-# Numbers, not names: to bind so many by name costs as much as the rest of it.
+# By place: to bind so many by name costs as much as the rest of it.
 _RECORD = """
 UPDATE feed SET polls = polls + 1,
-    next_poll_at = CASE WHEN hint <> '' AND hinted_at > ?2 AND ?5 = 0 THEN min(?3, max(?4, hinted_at)) ELSE ?3 END,
-    hint = CASE WHEN hinted_at > ?2 THEN hint ELSE '' END, last_poll_at = ?4, failures = ?5,
-    last_good_at = CASE WHEN ?5 = 0 THEN ?4 ELSE last_good_at END, host = CASE WHEN ?6 <> '' THEN ?6 ELSE host END,
-    etag = ?7, last_modified = ?8, body_hash = ?9, failing_since = ?10, stay_away_until = ?11, asked_for = ?12,
-    quiet = ?13, address = ?14, address_why = ?15, moved_to = ?16, moved_at = ?17, gone_at = ?18, retired_at = ?19,
-    status = ?20, problem = ?21
-WHERE id = ?1
+    next_poll_at = CASE WHEN hint <> '' AND hinted_at > ? AND ? = 0 THEN min(?, max(?, hinted_at)) ELSE ? END,
+    hint = CASE WHEN hinted_at > ? THEN hint ELSE '' END, last_poll_at = ?, failures = ?,
+    last_good_at = CASE WHEN ? = 0 THEN ? ELSE last_good_at END, host = CASE WHEN ? <> '' THEN ? ELSE host END,
+    etag = ?, last_modified = ?, body_hash = ?, failing_since = ?, stay_away_until = ?, asked_for = ?, quiet = ?,
+    address = ?, address_why = ?, moved_to = ?, moved_at = ?, gone_at = ?, retired_at = ?, status = ?, problem = ?
+WHERE id = ?
 """
 
 

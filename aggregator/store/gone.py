@@ -78,11 +78,18 @@ def remove(database: Database, ids: Sequence[int], why: str) -> int:
             [why, id, why],
         ).fetchone()
         shown += row is not None
+        _forget_links(database, id)
     if ids:
         show_orphans(database)
         stale.mark_posts(database, [*ids, *_unsay(database, ids, why)])
         stale.mark_river(database)
     return shown
+
+
+def _forget_links(database: Database, id: int) -> None:
+    """Forget where a post linked to, with the words around it."""
+    database.execute("DELETE FROM outlink WHERE entry_id = ?", [id])
+    database.execute("DELETE FROM to_link WHERE entry_id = ?", [id])
 
 
 def _unsay(database: Database, ids: Sequence[int], why: str) -> list[int]:
@@ -122,8 +129,7 @@ def expire(database: Database, before: datetime, limit: int) -> int:
             [EXPIRED, id],
         )
         database.execute("DELETE FROM linkback WHERE entry_id = ?", [id])
-        database.execute("DELETE FROM outlink WHERE entry_id = ?", [id])
-        database.execute("DELETE FROM to_link WHERE entry_id = ?", [id])
+        _forget_links(database, id)
     if ids:
         show_orphans(database)
         stale.mark_posts(database, {*ids, *beside})
@@ -196,7 +202,7 @@ def ids_of(database: Database, feed_id: int, guids: Iterable[str]) -> list[int]:
 def bury(database: Database, id: int, now: datetime) -> None:
     """Delete an entry for good, and see to it that no feed brings it back; inside a transaction.
 
-    Its linkbacks go with it, and so does what its feed is recognised by: that holds words of its texts.
+    Its linkbacks go with it, and so does what its feed is recognised by, which an earlier version made of its words.
     """
     names = database.execute(
         "SELECT guid, url_key FROM entry WHERE id = ? UNION SELECT guid, url_key FROM alias WHERE entry_id = ?",

@@ -16,6 +16,8 @@ from aggregator.urls import canonical
 
 # Older entries than so many of one feed are not compared any more.
 _MOST_COMPARED = 2_000
+# More than a feed holds at a time, so that one that it holds no more is among them.
+_MOST_ALIKE = 220
 
 
 def guids_of(database: Database, feed_id: int, guids: Collection[str]) -> set[str]:
@@ -28,19 +30,25 @@ def guids_of(database: Database, feed_id: int, guids: Collection[str]) -> set[st
 
 
 def old_like(database: Database, feed_id: int, entries: Collection[ReadEntry]) -> list[Old]:
-    """Return the stored entries of a feed that may be some unseen ones: of the same address, second or text."""
-    found: dict[int, tuple[Any, ...]] = {}
-    for entry in entries:
-        written = to_text(entry.published_at or entry.updated_at)
-        marks = {
-            "feed": feed_id,
-            "address": canonical(entry.url),
-            "second": written[:19] if written else None,
-            "text": entry.fingerprint,
-            "content": entry.content_hash,
-        }
-        found |= {row[0]: row for row in database.execute(_LIKE, marks)}
-    return [_old(row) for row in found.values()]
+    """Return the stored entries of a feed that may be some unseen ones: of the same address, second, text or content.
+
+    Of what very many have in common no more are returned than it takes to see that it tells nothing.
+    """
+    addressed = [(canonical(entry.url), entry) for entry in entries]
+    written = [at for entry in entries if (at := to_text(entry.published_at or entry.updated_at))]
+    marks: list[tuple[str, str | bytes]] = [
+        *((_BY_ADDRESS, key) for key in {key for key, _ in addressed} if key),
+        *((_BY_SECOND, second) for second in {at[:19] for at in written}),
+        *((_BY_TEXT, text) for text in {entry.fingerprint for entry in entries} if text),
+        *((_BY_CONTENT, entry.content_hash) for key, entry in addressed if not key),
+    ]
+    found: dict[int, Old] = {}
+    for query, mark in marks:
+        if len(found) >= _MOST_COMPARED:
+            break
+        rows = database.execute(query, {"feed": feed_id, "mark": mark, "most": _MOST_ALIKE})
+        found |= {row[0]: _old(row) for row in rows}
+    return list(found.values())
 
 
 def old_since(database: Database, feed_id: int, held: Collection[str]) -> list[Old]:
@@ -56,19 +64,20 @@ def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old
 
 
 _OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint, content_hash"
-# Titles and dates are compared by the second; entries without an address by their content as well.
-_LIKE = f"""
-SELECT {_OLD} FROM entry INDEXED BY entry_url WHERE url_key = :address AND url_key <> '' AND feed_id = :feed
-UNION
-SELECT {_OLD} FROM entry INDEXED BY entry_written
-    WHERE feed_id = :feed AND coalesce(published_at, updated_at) >= :second
-    AND coalesce(published_at, updated_at) < :second || '~'
-UNION
+_BY_ADDRESS = f"SELECT {_OLD} FROM entry INDEXED BY entry_url WHERE url_key = :mark AND feed_id = :feed LIMIT :most"
+# As titles and dates are compared.
+_BY_SECOND = f"""
+SELECT {_OLD} FROM entry INDEXED BY entry_written WHERE feed_id = :feed
+    AND coalesce(published_at, updated_at) >= :mark AND coalesce(published_at, updated_at) < :mark || '~' LIMIT :most
+"""
+_BY_TEXT = f"""
 SELECT {_OLD} FROM entry INDEXED BY entry_fingerprint
-    WHERE fingerprint = :text AND fingerprint <> x'' AND feed_id = :feed
-UNION
-SELECT {_OLD} FROM entry WHERE content_hash = :content AND url_key = '' AND feed_id = :feed
-LIMIT 200
+WHERE fingerprint = :mark AND fingerprint <> x'' AND feed_id = :feed LIMIT :most
+"""
+# Those without an address; the others of one content have one address.
+_BY_CONTENT = f"""
+SELECT {_OLD} FROM entry INDEXED BY entry_content WHERE content_hash = :mark AND url_key = '' AND feed_id = :feed
+LIMIT :most
 """
 _SINCE = f"""
 SELECT {_OLD} FROM entry INDEXED BY entry_written WHERE feed_id = :feed AND coalesce(published_at, updated_at) >= (
@@ -77,10 +86,10 @@ SELECT {_OLD} FROM entry INDEXED BY entry_written WHERE feed_id = :feed AND coal
 ORDER BY coalesce(published_at, updated_at) DESC LIMIT :most
 """
 _STORIES = f"""
-SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = ''
+SELECT * FROM (SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = '' LIMIT 20)
 UNION
-SELECT {_OLD} FROM entry WHERE fingerprint = ? AND fingerprint <> x'' AND feed_id <> ? AND hidden = ''
-LIMIT 20
+SELECT * FROM (
+    SELECT {_OLD} FROM entry WHERE fingerprint = ? AND fingerprint <> x'' AND feed_id <> ? AND hidden = '' LIMIT 20)
 """
 
 
