@@ -582,8 +582,9 @@ def test_a_feed_that_changes_and_says_nothing_is_not_believed_yet(world: Worlds,
     web.routes["/feed"] = jane(web)
     here = world(f"{web.url}/feed")
     here.poll()
-    head = "<generator>Spam 9</generator><language>id</language>"
-    web.routes["/feed"] = channel(("x", f"{web.url}/x", "", NOON), title="Best Casino", more=head, text="<hr>")
+    head = "<generator>SpamPress</generator><language>id</language>"
+    silent = ("x", "http://casino.test/x", "", NOON)
+    web.routes["/feed"] = channel(silent, title="Best Casino", more=head, text="<hr>")
     here = here.later(hours=2)
     here.poll()
     web.routes["/feed"] = spam(web)
