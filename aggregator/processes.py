@@ -13,7 +13,7 @@ from types import TracebackType
 
 from aggregator.errors import AlreadyAtWork, StartRefused
 
-_MOST_FILES = 4_096
+MOST_FILES = 4_096
 
 
 def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
@@ -39,7 +39,7 @@ def end_with_uv() -> None:
 def allow_files() -> int:
     """Let this process have as many files open as the system lets it, within reason; return how many it may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     if soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return most

@@ -58,7 +58,7 @@ LIMITS = (
         ("waiting for a head, or for a body", "aggregator.serve.wire:PATIENCE", "seconds"),
         ("an idle connection", "aggregator.serve.connection:IDLE_SECONDS", "seconds"),
         ("a client that reads nothing of its answer", "aggregator.serve.wire:STALL_SECONDS", "seconds"),
-        ("connections in all (at most; fewer where the system gives fewer)", "aggregator.serve:MOST_FILES", ""),
+        ("connections in all (at most; fewer where the system gives fewer)", "aggregator.processes:MOST_FILES", ""),
         ("connections of one client", "aggregator.serve.wire:MOST_OF_A_CLIENT", ""),
         ("its open event streams", "aggregator.serve.events:MOST_OF_A_CLIENT", ""),
         ("depth of an XML-RPC call", "linkbacks.calls:DEEPEST", "elements"),
