@@ -67,7 +67,7 @@ class StoreReadOnly(StoreFailed):
 
 UNWRITABLE = (
     "it can't be written; check the owner and the rights of the data folder, and whether its file system is read-only."
-    " What is published is served, nothing is taken, and the planet goes on by itself when it can be written"
+    " A planet that runs serves what is published, takes nothing, and goes on by itself when it can be written"
 )
 FULL = "the disk is full; nothing was stored. Make room, and the planet goes on by itself"
 

@@ -95,7 +95,7 @@ class Pushes:
             passed = arrivals.lag(reading.entries, now)
             store.arrivals.record(self._database, pushed.feed_id, "push", passed)
             store.arrivals.trust(self._database, pushed.feed_id, now)
-        if len(reading.entries) > recorded.new or reading.deleted:
+        if recorded.known or reading.deleted:
             # What it says of posts that are known may be old; the feed itself tells how they are now.
             store.arrivals.hint(self._database, pushed.feed_id, now, "push")
         counts = {("pushes", "read"): 1.0, ("entries", "new"): float(recorded.new)}

@@ -57,6 +57,7 @@ class Recorded:
 
     new: int = 0
     edited: int = 0
+    known: int = 0  # entries of a push that may be edits
     told: str = ""
     level: int = logging.INFO
     failed: PollState | None = None  # instead of what was to be stored: none of it could be
@@ -124,7 +125,7 @@ def _read(database: Database, polled: Polled, reading: Reading, keeping: Keeping
     again = f", {kept.again} known again under new names" if kept.again else ""
     entries = counted(len(reading.guids), "entry", "entries")
     return Recorded(
-        kept.new, kept.edited, f"read: {entries}, {kept.new} new, {kept.edited} edited{again}{withdrawn}{remark}"
+        kept.new, kept.edited, told=f"read: {entries}, {kept.new} new, {kept.edited} edited{again}{withdrawn}{remark}"
     )
 
 
@@ -140,7 +141,8 @@ def record_push(database: Database, pushed: Pushed, reading: Reading, now: datet
     fresh = tuple(entry for entry in reading.entries if entry.guid not in known)
     news = replace(reading, entries=fresh, guids=(*reading.guids, *known), dated=(), comments=())
     kept = _keep(database, pushed.feed_id, news, frozenset(known), now, None)
-    return Recorded(kept.new, 0, f"pushed: {counted(len(reading.guids), 'entry', 'entries')}, {kept.new} new")
+    told = f"pushed: {counted(len(reading.guids), 'entry', 'entries')}, {kept.new} new"
+    return Recorded(kept.new, known=len(reading.entries) - len(fresh) + kept.again, told=told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,14 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(WATCH), os.environ.
 importlib.import_module("tests.watch.sitecustomize")
 
 
+def pytest_unconfigure() -> None:
+    shutil.rmtree(NOTES.parent, ignore_errors=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _only_the_door_opens_connections() -> Iterator[None]:
     yield
     noted = NOTES.read_text("utf-8") if NOTES.exists() else ""
-    shutil.rmtree(NOTES.parent, ignore_errors=True)
     assert not noted, f"connections were opened beside aggregator.outbound:\n{noted}"
 
 

@@ -377,6 +377,18 @@ def test_an_old_push_edits_nothing_but_has_the_feed_polled(here: World, web: Far
     assert here.titles() == ["Post 1"]
 
 
+def test_a_push_that_still_holds_what_was_purged_has_nobody_polled(here: World, web: Farm, hub: Hub) -> None:
+    [id] = [row[0] for row in here.database.execute("SELECT id FROM entry")]
+    with store.transaction(here.database):
+        store.gone.bury(here.database, id, here.now)
+
+    hub.bring(feed(web, "1", "2"))
+    here.read_pushes()
+
+    assert here.titles() == ["Post 2"]
+    assert here.database.execute("SELECT hint FROM feed").fetchone()[0] == ""
+
+
 def test_what_a_push_does_not_hold_is_not_missing(here: World, web: Farm, hub: Hub) -> None:
     # The same address under another guid would be the same post, if the push were the whole feed.
     hub.bring(feed(web, "1").replace(b"<guid>", b"<guid>other-").replace(b"Post 1", b"Another"))

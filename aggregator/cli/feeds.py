@@ -126,4 +126,4 @@ def _mark_due_beside_worker(database: Database, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**asdict(PollSummary()), "marked_due": marked}))
     else:
-        click.echo(f"A planet is at work here; {marked} feeds are marked due, and it polls them now.")
+        click.echo(f"A planet is at work here; it polls what is marked due now: {counted(marked, 'feed')}.")

@@ -81,7 +81,7 @@ class Intake:
         Raises: StoreFailed.
         """
         is_known = bool(await self._done(lambda database: hints.take(database, urls, now)))
-        log.log(logging.INFO if is_known else logging.DEBUG, "a blog says that it changed: %s", " ".join(urls)[:500])
+        log.debug("a blog says that it changed: %s", " ".join(urls)[:500])  # anybody may, and often
         return is_known
 
     async def sources(self, target: str) -> list[str] | Refusal:
