@@ -20,8 +20,8 @@ from statistics import median
 from tests.builders import planet
 from tests.chaos import answers
 from tests.crowd import Crowd, crowd
-from tests.farm import eventually
-from tests.test_processes import ME, free_port, members_of
+from tests.farm import eventually, quiet_port
+from tests.test_processes import ME, members_of
 
 SAMPLES = 120
 WARM_UP = 0.2
@@ -76,7 +76,7 @@ def grown(samples: list[Sample]) -> list[str]:
 def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     with tempfile.TemporaryDirectory(prefix="planet-soak-", ignore_cleanup_errors=True) as name:
-        folder, port = Path(name), free_port()
+        folder, port = Path(name), quiet_port()
         with crowd(f"http://127.0.0.1:{port}/", seed=1, blogs=10) as people:
             config = planet(folder, [f"{b.web.url}/feed" for b in people.blogs], url=people.url, more=MORE).path
             log = (folder / "log").open("ab")

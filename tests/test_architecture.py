@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,3 +75,8 @@ def test_a_connection_beside_the_door_is_noted_in_every_process(tmp_path: Path) 
     subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=True)
 
     assert "socket.connect ('127.0.0.1', 9) by /aggregator/clock.py" in notes.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["bench.soak", "bench.growth", "tests.chaos"])
+def test_what_runs_for_long_still_finds_what_it_needs(name: str) -> None:
+    assert importlib.import_module(name)
