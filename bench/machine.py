@@ -14,12 +14,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
+Grown = TypeVar("Grown")
 # Where Debian has what a bench needs.
 _PACKAGES = {"nginx": "nginx-light", "newsboat": "newsboat", "sfeed": "sfeed", "wrk": "wrk"}
 
@@ -174,6 +177,15 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def apart(grow: Callable[[int], Grown], sizes: Sequence[int]) -> list[Grown]:
+    """Measure each size in a process of its own, lest one keeps what another took."""
+    found = []
+    for size in sizes:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
+            found.append(one.submit(grow, size).result())
+    return found
 
 
 def free_port() -> int:

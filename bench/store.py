@@ -12,11 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +25,7 @@ from aggregator.finding import query
 from aggregator.model import Subscription
 from aggregator.outbound import Answer, Outcome
 from bench import scale, site
-from bench.machine import cpu_of, memory
+from bench.machine import apart, cpu_of, memory
 from bench.report import Figure, Report
 from jobs import equipment, rendering
 from jobs.children import Children
@@ -61,11 +59,8 @@ class Changing(scale.Network):
 
 
 def measure(report: Report, sizes: Sequence[int] = SIZES) -> None:
-    """Measure all sizes, each in a process of its own, and add what came out to the report."""
-    found = []
-    for size in sizes:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
-            found.append(one.submit(grow, size).result())
+    """Measure all sizes, and add what came out to the report."""
+    found = apart(grow, sizes)
     columns = ["filled s", "newest ms", "search ms", "visible s", "poll CPU ms", "PSS MB", "database MB"]
     rows = [
         (

@@ -143,8 +143,8 @@ class Sweep:
         if self._until() or self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
             return []
         crowded, now = self._fetcher.crowded_hosts(), self._clock()
-        resting = [id for id, at in self._asked.items() if now - at < LEFT_ALONE]
-        feeds = store.feeds.due(self._database, now, room, under_way=[*self._under_way, *resting], crowded=crowded)
+        left_alone = [id for id, at in self._asked.items() if now - at < LEFT_ALONE]
+        feeds = store.feeds.due(self._database, now, room, under_way=[*self._under_way, *left_alone], crowded=crowded)
         self._under_way.update(feed.id for feed in feeds)
         return [request(feed.address, feed, self._terms, feed.state) for feed in feeds]
 
