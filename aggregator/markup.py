@@ -94,6 +94,7 @@ _FILM = re.compile(
     r"<(video|audio)\b([^<>]{0,2000})>([^<]{0,500}(?:<(?!video\b|audio\b|/)[^<]{0,500}){0,20})</\1\s*>", re.IGNORECASE
 )
 _PICTURE = re.compile(r"<img\b([^<>]{0,4000})>", re.IGNORECASE)
+_TO_BE_SAID_PLAINER = re.compile(r"<(?:iframe|video|audio|img)\b", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]++)\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s"'<>]+))""")
 # Where programs that load pictures late keep their addresses.
 _LATE = ("data-src", "data-lazy-src", "data-original", "data-orig-file")
@@ -122,7 +123,9 @@ def clean(html: str, base: str) -> str:
     Scripts, styles, forms, ids, classes and event handlers are gone; `srcset` too, because the sanitiser neither
     checks nor resolves it. A frame is a link with `data-embed`.
     """
-    text = _plainer(without_controls(html[:LONGEST_HTML]))
+    text = without_controls(html[:LONGEST_HTML])
+    if _TO_BE_SAID_PLAINER.search(text):
+        text = _plainer(text)
     lowered = text.encode("utf-8", "replace").lower()  # bytes are searched faster
     if not base or not any(address.search(lowered) for address in _RELATIVE):
         return _WITHOUT_BASE.clean(text)

@@ -19,7 +19,7 @@ from aggregator.urls import web_url
 
 MOST_HUBS = 5
 _LONGEST_HEAD, _LONGEST_TAIL, _LONGEST_PAGE = 64_000, 16_000, 500_000
-_FIRST_ENTRY = re.compile(r"<(?:[\w.-]{1,40}:)?(?:item|entry)[\s>]")
+_FIRST_ENTRY = re.compile(r"<(?:[\w.-]{1,40}:)?(item|entry)[\s>]")
 _TAG = re.compile(r"<(?:[\w.-]{1,40}:)?(link|cloud)\s([^<>]{1,4000})>")
 _ATTRIBUTE = re.compile(r"([\w:.-]{1,60})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
@@ -29,12 +29,11 @@ def in_header(link: str, url: str) -> Offers:
     return _named(((target, rels) for target, rels in links(link)), url)
 
 
-def in_feed(body: bytes, url: str) -> Offers:
+def in_feed(text: str, url: str) -> Offers:
     """Return what a feed from `url` offers, outside of its entries; nothing when this is no feed."""
-    text = body.replace(b"\0", b"").decode("utf-8", "replace")  # of UTF-16 the ASCII is left, which is enough
-    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+    if text.startswith("{"):
         return _in_json(text, url)
-    found = list(_tags(_outside_of_entries(text)))
+    found = list(_tags(outside_of_entries(text)))
     named = _named(
         ((each.get("href", ""), each.get("rel", "").lower().split()) for kind, each in found if kind == "link"), url
     )
@@ -71,7 +70,7 @@ def _named(targets: Iterable[tuple[str, list[str]]], url: str) -> Offers:
 
 def _in_json(text: str, url: str) -> Offers:
     try:
-        document, _ = json.JSONDecoder().raw_decode(text.lstrip("\ufeff \t\r\n"))
+        document, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return Offers()
     hubs = document.get("hubs") if isinstance(document, dict) else None
@@ -82,11 +81,11 @@ def _in_json(text: str, url: str) -> Offers:
     return _named(targets, url)
 
 
-def _outside_of_entries(text: str) -> str:
-    """The beginning of a feed up to its first entry, and its end after the last one, without comments and quotes."""
+def outside_of_entries(text: str) -> str:
+    """Return the beginning of a feed up to its first entry, and its end after the last, without comments and quotes."""
     first = _FIRST_ENTRY.search(text)
     head = text[: first.start()] if first else text
-    last = max(text.rfind(end) for end in ("item>", "entry>")) if first else -1
+    last = text.rfind(f"{first[1]}>") if first else -1
     tail = text[last:] if last > len(head) else ""
     kept = f"{head[:_LONGEST_HEAD]}\n{tail[-_LONGEST_TAIL:]}"
     return _without(_without(kept, "<!--", "-->"), "<![CDATA[", "]]>")

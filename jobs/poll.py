@@ -42,6 +42,10 @@ log = logging.getLogger("planet.poll")
 BATCH = 50
 # So many bodies are being read, or have been: what came of them is large, and the children have enough to do meanwhile.
 MOST_READING = 64
+# Bodies that one child reads in a row, unless one is large (bytes), and how long a body may wait for so many.
+TOGETHER = 8
+LARGE = 200_000
+FOR_COMPANY = timedelta(seconds=0.2)
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)
 # A feed whose poll could not be recorded, whatever the reason, is not asked again for so long.
@@ -56,6 +60,7 @@ class _Unread:
     feed: DueFeed
     state: PollState
     answer: Answer
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,33 +170,50 @@ class Sweep:
             if state.body_hash == feed.state.body_hash:
                 self._unchanged(feed, state, outcome)
             else:
-                self._unread.append(_Unread(feed, state, outcome))
+                self._unread.append(_Unread(feed, state, outcome, self._clock()))
 
-    def _read_more(self) -> None:
+    def _read_more(self, *, at_once: bool) -> None:
+        """Have the bodies read that wait, several at a time; the last few wait for company, but not for long."""
         while self._unread and len(self._reading) < MOST_READING:
-            body = self._unread.popleft()
-            self._read(body.feed, body.state, body.answer)
+            is_late = self._clock() - self._unread[0].since >= FOR_COMPANY
+            if len(self._unread) < TOGETHER and not (at_once or is_late):
+                return
+            self._read(self._several())
 
-    def _read(self, feed: DueFeed, state: PollState, answer: Answer) -> None:
-        known = store.entries.known_hashes(self._database, feed.id)
-        if isinstance(answer, ReadAnswer):
-            future = read_elsewhere(answer, known)
-        else:
-            sent = (answer.body, answer.coding, answer.content_type, answer.url)
-            filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
-            future = self._children.submit(read_feed, *sent, known, self._terms.max_bytes, filters)
-        # The body has gone to the child; what is kept of the answer is small.
-        self._reading[future] = _Reading(feed, state, replace(answer, body=b""), frozenset(known), size_of(answer))
+    def _several(self) -> list[_Unread]:
+        """The next bodies for one child: a large one is its last."""
+        several = [self._unread.popleft()]
+        while self._unread and len(several) < TOGETHER and size_of(several[-1].answer) < LARGE:
+            several.append(self._unread.popleft())
+        return several
+
+    def _read(self, bodies: Sequence[_Unread]) -> None:
+        here: list[_Reading] = []
+        tasks = []
+        for body in bodies:
+            feed, answer = body.feed, body.answer
+            known = store.entries.known_hashes(self._database, feed.id)
+            # What is kept of the answer is small.
+            begun = _Reading(feed, body.state, replace(answer, body=b""), frozenset(known), size_of(answer))
+            if isinstance(answer, ReadAnswer):
+                self._reading[read_elsewhere(answer, known)] = begun
+            else:
+                filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
+                sent = (answer.body, answer.coding, answer.content_type, answer.url)
+                tasks.append((*sent, known, self._terms.max_bytes, filters))
+                here.append(begun)
+        if tasks:
+            self._reading |= zip(self._children.submit_together(read_feed, tasks), here, strict=True)
 
     def _collect(self, *, wait_for_all: bool) -> None:
-        self._read_more()
+        self._read_more(at_once=wait_for_all)
         while self._reading:
             finished, _ = wait(self._reading, timeout=_PATIENCE if wait_for_all else 0, return_when=FIRST_COMPLETED)
             if not finished and (self._until() or not wait_for_all):
                 return
             for future in finished:
                 self._take_in(self._reading.pop(future), future)
-            self._read_more()  # before anything is stored, which takes a while
+            self._read_more(at_once=wait_for_all)  # before anything is stored, which takes a while
             self._record_if_worth_it()
 
     def _take_in(self, begun: _Reading, future: Future[Reading]) -> None:

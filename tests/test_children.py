@@ -53,6 +53,22 @@ def fine(number: int) -> int:
     return number + 1
 
 
+def harmed(what: int | str) -> int:
+    """Do what is asked: a number is harmless, a name is one of the functions above."""
+    if isinstance(what, int):
+        return fine(what)
+    {"busy": busy, "greedy": greedy, "dying": dying, "deep": deep, "faulty": faulty, "refused": refusing}[what]()
+    raise AssertionError(what)
+
+
+def slow(seconds: float) -> float:
+    """Use the processor for a time that is allowed once."""
+    began = time.process_time()
+    while time.process_time() - began < seconds:
+        pass
+    return seconds
+
+
 @pytest.mark.parametrize(
     ("task", "words"),
     [
@@ -75,6 +91,33 @@ def test_a_child_that_is_stopped_is_a_verdict_about_its_input(children: Children
 def test_what_readers_raise_on_purpose_comes_through(children: Children) -> None:
     with pytest.raises(FeedUnreadable, match="not a feed"):
         result(children.submit(refusing))
+
+
+@pytest.mark.parametrize("harm", ["busy", "greedy", "dying", "deep", "faulty"])
+def test_of_inputs_that_are_read_together_each_has_its_own_verdict(children: Children, harm: str) -> None:
+    inputs = [(1,), (harm,), ("refused",), (4,)]
+
+    one, harmful, refused, four = children.submit_together(harmed, inputs)
+
+    assert (result(one), result(four)) == (2, 5)
+    with pytest.raises(ChildStopped):
+        result(harmful)
+    with pytest.raises(FeedUnreadable, match="not a feed"):
+        result(refused)
+
+
+def test_inputs_that_are_read_together_have_their_time_each(children: Children) -> None:
+    assert [result(each) for each in children.submit_together(slow, [(0.9,)] * 4)] == [0.9] * 4
+
+
+def test_what_was_to_be_read_together_when_the_readers_end_is_nobodys_fault() -> None:
+    own = Children(1)
+    futures = own.submit_together(harmed, [("busy",), (2,)])
+    own.close()
+
+    for future in futures:
+        with pytest.raises(NoVerdict):
+            result(future)
 
 
 def test_an_idle_reader_that_is_killed_is_replaced_and_no_input_is_to_blame() -> None:

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import threading
 import xmlrpc.client
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
@@ -432,11 +432,12 @@ def test_a_feed_whose_poll_cannot_be_recorded_is_left_alone_for_five_minutes(
 
 
 class _NoReaders:
-    def submit(self, *_task: object) -> Future[object]:
-        future: Future[object] = Future()
-        future.cancel()
-        future.set_running_or_notify_cancel()
-        return future
+    def submit_together(self, _function: object, tasks: Sequence[object]) -> list[Future[object]]:
+        futures: list[Future[object]] = [Future() for _ in tasks]
+        for future in futures:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        return futures
 
 
 def test_an_edit_that_comes_while_nothing_can_be_stored_is_in_effect_afterwards(tmp_path: Path) -> None:

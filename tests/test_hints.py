@@ -214,7 +214,7 @@ def test_a_thousand_notifications_are_one_poll(open_world: Made, web: Farm, clou
     ],
 )
 def test_a_cloud_that_cannot_be_asked_is_none(attributes: str) -> None:
-    assert in_feed(f"<rss><channel><cloud {attributes}/></channel></rss>".encode(), "http://b.test/").cloud is None
+    assert in_feed(f"<rss><channel><cloud {attributes}/></channel></rss>", "http://b.test/").cloud is None
 
 
 # -- pings -------------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ def read(
 
     Raises: BodyRefused, FeedUnreadable (PageInstead for a web page, with the feeds that it names).
     """
-    document = decode(body, coding, max_bytes)
-    feed = parse(document, content_type, url)
+    text = text_of(decode(body, coding, max_bytes), content_type)
+    feed = _parsed(text, url)
     entries = newest(feed.entries)
     hashed = [(entry, content_hash(entry)) for entry in entries]
     changed = [_safe(entry, digest, feed) for entry, digest in hashed if known.get(entry.guid) != digest]
@@ -63,7 +63,7 @@ def read(
         icon=feed.icon,
         dated=tuple((entry.guid, date) for entry in entries if (date := entry.published_at or entry.updated_at)),
         comments=tuple((entry.guid, entry.comments) for entry in entries if entry.comments is not None),
-        offers=in_feed(document, url),
+        offers=in_feed(text, url),
     )
 
 
@@ -78,8 +78,11 @@ def parse(body: bytes, content_type: str, url: str) -> ParsedFeed:
 
     Raises: FeedUnreadable when this is no feed. A feed without entries is one.
     """
-    text = text_of(body, content_type)
-    if not text.strip():
+    return _parsed(text_of(body, content_type), url)
+
+
+def _parsed(text: str, url: str) -> ParsedFeed:
+    if not text or text.isspace():
         raise FeedUnreadable("the answer is empty")
     if text.startswith(("{", "[")):
         return json_feed.parse(text, url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,13 @@ from typing import Any
 class Elements:
     """A feed and its entries under feedparser's names; version "": none; `problem`: why it isn't well-formed.
 
+    `namespaces` are the addresses that the document declares, in lower case.
+
     Source: feedparser's documentation, "Reference".
     """
 
     version: str
     feed: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
+    namespaces: Collection[str]
     problem: Exception | None = None

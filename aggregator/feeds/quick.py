@@ -9,7 +9,7 @@ is refused here, and read by feedparser. expat sees no network, and no entities:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 from xml.parsers import expat
@@ -66,21 +66,29 @@ class Reader:
         self._names: dict[str, str] = {}
         self._prefixes: dict[str, str] = {}
         self._addresses: dict[str | None, str] = {}
-        self._inside: Mapping[str, Word] = vocabulary
-        self._end: Callable[[Reader, str], None] | None = None
-        self._pieces: list[str] | None = None
-        self._open: list[tuple[Any, ...]] = []
+        self._word = Word(None, None, vocabulary)
+        self._open: list[tuple[Word, str, str | None]] = []
+        self._pieces: list[str] = []  # of the text since the last tag
         self._parser = parser = expat.ParserCreate(namespace_separator=" ", intern={})
         parser.buffer_text = True
         parser.buffer_size = _BUFFER
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._finish
+        parser.CharacterDataHandler = self._pieces.append
         parser.StartNamespaceDeclHandler = self._declare
         parser.StartDoctypeDeclHandler = _refuse
 
     def read(self, text: str) -> None:
         """Raises: Unusual; expat.ExpatError when the text is not well-formed."""
-        self._parser.Parse(text, True)
+        try:
+            self._parser.Parse(text, True)
+        finally:
+            del self._parser  # it holds this reader's methods: so both would live until the garbage collector comes
+
+    @property
+    def namespaces(self) -> Collection[str]:
+        """The addresses of all namespaces that the document declares, in lower case."""
+        return self._addresses.values()
 
     def resolved(self, address: str) -> str:
         """An address against the xml:base at hand, as feedparser resolves it."""
@@ -109,24 +117,28 @@ class Reader:
         return found
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        word = self._inside.get(self._names.get(name) or self._named(name))
+        around, pieces = self._word, self._pieces
+        word = around[2].get(self._names.get(name) or self._named(name))
         if word is None:
             raise Unusual
-        self._open.append((self._inside, self._end, self._pieces, self.base, self.language))
+        if pieces:
+            if around[3] and "".join(pieces).strip():  # text beside elements
+                raise Unusual
+            pieces.clear()
+        self._open.append((around, self.base, self.language))
+        self._word = word
         given = self._given(attributes) if attributes else attributes
-        begin, self._end, self._inside, has_text = word
-        pieces: list[str] | None = [] if has_text else None
-        self._pieces = pieces
-        self._parser.CharacterDataHandler = None if pieces is None else pieces.append
-        if begin:
+        if begin := word[0]:
             begin(self, given)
 
-    def _finish(self, _: str) -> None:
-        if self._end:
-            self.written = "".join(self._pieces).strip() if self._pieces else ""
-            self._end(self, self.written if self.written.isascii() else _mended(self.written))
-        self._inside, self._end, self._pieces, self.base, self.language = self._open.pop()
-        self._parser.CharacterDataHandler = None if self._pieces is None else self._pieces.append
+    def _finish(self, _name: str) -> None:
+        _begin, end, _inside, has_text = self._word
+        pieces = self._pieces
+        if end:
+            self.written = written = "".join(pieces).strip() if has_text and pieces else ""
+            end(self, written if written.isascii() else _mended(written))
+        pieces.clear()
+        self._word, self.base, self.language = self._open.pop()
 
     def _given(self, attributes: dict[str, str]) -> dict[str, str]:
         """Attributes by the names that feedparser gives them; xml:base and xml:lang take effect."""
@@ -147,7 +159,9 @@ def _mended(text: str) -> str:
     """A text as feedparser mends it: UTF-8 that somebody took for Latin-1, and Windows' characters."""
     with suppress(UnicodeError):
         text = text.encode("iso-8859-1").decode("utf-8")
-    return text.translate(_WINDOWS) if _C1.search(text) else text
+    # In UTF-8 those begin with a byte that few texts hold, and one byte is found far faster than a set of characters.
+    has_any = b"\xc2" in text.encode("utf-8", "surrogatepass") and _C1.search(text)
+    return text.translate(_WINDOWS) if has_any else text
 
 
 def _refuse(*_: object) -> None:

@@ -27,7 +27,7 @@ def quickly(text: str) -> Elements | None:
         reader.read(text)
     except (Unusual, expat.ExpatError):
         return None
-    return Elements(reader.version, reader.feed, reader.entries)
+    return Elements(reader.version, reader.feed, reader.entries, reader.namespaces)
 
 
 def _rss(reader: Reader, _: Attributes) -> None:

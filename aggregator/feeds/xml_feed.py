@@ -15,6 +15,7 @@ from aggregator.feeds.elements import Elements
 from aggregator.feeds.lenient import CDATA, leniently
 from aggregator.feeds.words import quickly
 from aggregator.model import Enclosure, ParsedEntry, ParsedFeed, Quiet
+from aggregator.offers import outside_of_entries
 from aggregator.urls import web_url
 
 _PERIODS = {
@@ -49,7 +50,7 @@ def parse(text: str, url: str) -> ParsedFeed | None:
 
 def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
     """Return the feed that a document's elements make."""
-    feed = found.feed
+    feed, around = found.feed, outside_of_entries(text)
     home = _absolute(_link(feed), url, url)
     day_first = is_day_first([raw for entry in found.entries for raw in _raw_dates(entry)], feed.get("language", ""))
     is_atom = found.version.startswith("atom")
@@ -62,9 +63,9 @@ def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
         entries=tuple(
             _entry(entry, feed, home or url, url, day_first=day_first, is_atom=is_atom) for entry in found.entries
         ),
-        deleted=_deleted(text),
+        deleted=_deleted(text) if _TOMBSTONES in found.namespaces else (),
         asked_for=_asked_for(feed),
-        quiet=Quiet(_hours(text), _quiet_days(text)),
+        quiet=Quiet(_hours(around), _quiet_days(around)),
         remark=_remark(found.problem),
         is_cut=found.problem is not None and not _END.search(text[-3_000:]),
     )
@@ -215,8 +216,6 @@ def _count(text: Any) -> int | None:
 
 def _deleted(text: str) -> tuple[str, ...]:
     """Guids of withdrawn entries. Source: RFC 6721 section 3."""
-    if _TOMBSTONES not in text:
-        return ()
     own = CDATA.sub("", text)  # what a post quotes withdraws nothing
     found = [entities.unescape(match[1] or match[2]).strip() for match in _DELETED.finditer(own)]
     return tuple(dict.fromkeys(found[:MOST_DELETED]))

@@ -58,9 +58,10 @@ def old_since(database: Database, feed_id: int, held: Collection[str]) -> list[O
 
 
 def stories_like(database: Database, feed_id: int, entry: ReadEntry) -> list[Old]:
-    """Return shown posts of other feeds that have an entry's address or its text."""
-    rows = database.execute(_STORIES, [canonical(entry.url) or None, feed_id, entry.fingerprint, feed_id]).fetchall()
-    return [_old(row) for row in rows]
+    """Return shown posts of other feeds that have an entry's address or its text, the oldest first."""
+    marks = ((_STORIES_AT, canonical(entry.url)), (_STORIES_OF, entry.fingerprint))
+    rows = {row[0]: row for query, mark in marks if mark for row in database.execute(query, [mark, feed_id]).fetchall()}
+    return [_old(rows[id]) for id in sorted(rows)]
 
 
 _OLD = "id, guid, url_key, title, coalesce(published_at, updated_at), fingerprint, content_hash"
@@ -85,11 +86,12 @@ SELECT {_OLD} FROM entry INDEXED BY entry_written WHERE feed_id = :feed AND coal
     WHERE feed_id = :feed AND guid IN (SELECT value FROM json_each(:held)))
 ORDER BY coalesce(published_at, updated_at) DESC LIMIT :most
 """
-_STORIES = f"""
-SELECT * FROM (SELECT {_OLD} FROM entry WHERE url_key = ? AND feed_id <> ? AND hidden = '' LIMIT 20)
-UNION
-SELECT * FROM (
-    SELECT {_OLD} FROM entry WHERE fingerprint = ? AND fingerprint <> x'' AND feed_id <> ? AND hidden = '' LIMIT 20)
+_STORIES_AT = f"""
+SELECT {_OLD} FROM entry INDEXED BY entry_url WHERE url_key = ? AND feed_id <> ? AND hidden = '' LIMIT 20
+"""
+_STORIES_OF = f"""
+SELECT {_OLD} FROM entry INDEXED BY entry_fingerprint
+WHERE fingerprint = ? AND fingerprint <> x'' AND feed_id <> ? AND hidden = '' LIMIT 20
 """
 
 
