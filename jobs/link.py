@@ -26,6 +26,8 @@ from jobs.readers import links_of
 log = logging.getLogger("planet.link")
 
 BATCH = 200
+# Posts that one child reads in a row.
+TOGETHER = 20
 _HOSTS = re.compile(r"""://(\[[^\]]*\]|[^/?#:"'<>\s]+)""")
 
 Link = tuple[str, Excerpt]
@@ -58,18 +60,25 @@ class Linking:
         while not self._until() and (sources := store.outlinks.unread(self._database, BATCH)):
             here = here or store.outlinks.hosts(self._database) | {host_of(self._policy.planet_url)}
             # Most posts name nobody here: it takes no parser to see that.
-            reading = [
-                (source, self._children.submit(links_of, source.html, source.url) if _names(source, here) else None)
-                for source in sources
-            ]
-            read = [(source, _result(future) if future else []) for source, future in reading]
-            if any(found is None for _, found in read):
+            named = [source for source in sources if _names(source, here)]
+            links = self._links(named)
+            if links is None:
                 return made  # there are no children at the moment
             with store.transaction(self._database):
-                made += self._record([(source, _near(found or [], here)) for source, found in read])
+                made += self._record([(source, _near(links.get(source.id, []), here)) for source in sources])
         if made:
             log.info("%s between posts found", counted(made, "link"))
         return made
+
+    def _links(self, sources: Sequence[Source]) -> dict[int, list[Link]] | None:
+        """Where each of some posts, by id, links to; None when there are no children to read them."""
+        tasks = [(source.html, source.url) for source in sources]
+        groups = [tasks[at : at + TOGETHER] for at in range(0, len(tasks), TOGETHER)]
+        futures = [future for group in groups for future in self._children.submit_together(links_of, group)]
+        try:
+            return {source.id: _result(future) for source, future in zip(sources, futures, strict=True)}
+        except NoVerdict:
+            return None
 
     def _record(self, read: Sequence[tuple[Source, Sequence[Link]]]) -> int:
         """Store the links of posts, and the linkbacks that they, and older links to these very posts, make."""
@@ -126,11 +135,9 @@ def _names(source: Source, hosts: Collection[str]) -> bool:
     return any(host_of(f"http://{found.lower()}") in hosts for found in _HOSTS.findall(source.html))
 
 
-def _result(future: Future[list[Link]]) -> list[Link] | None:
+def _result(future: Future[list[Link]]) -> list[Link]:
     try:
         return result(future)
     except ChildStopped as error:  # its links can't be read; it is not tried again until it changes
         log.warning("the links of a post can't be read: %s", error)
         return []
-    except NoVerdict:
-        return None

@@ -137,7 +137,7 @@ def _distinct(entries: Sequence[ParsedEntry]) -> list[ParsedEntry]:
         guid = _bounded(guid)
         earlier = found.get(guid)
         if earlier is None or _is_later(entry, earlier):
-            found[guid] = replace(entry, guid=guid)
+            found[guid] = entry if entry.guid == guid else replace(entry, guid=guid)
     return list(found.values())
 
 
