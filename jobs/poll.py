@@ -18,6 +18,7 @@ from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdi
 from aggregator.filters import NO_FILTERS
 from aggregator.model import NO_OFFERS, DueFeed, Offers, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
+from aggregator.urls import host_of
 from jobs import arrivals, search, tally
 from jobs.children import MOST_WAITING_BYTES, Children, result
 from jobs.outcomes import (
@@ -104,6 +105,7 @@ class Sweep:
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
         self._under_way: set[int] = set()
+        self._resting: dict[str, tuple[str, datetime]] = {}
         self._asked = {} if asked is None else asked
         self._waits_since = clock()
         self.unreachable = 0
@@ -306,9 +308,7 @@ class Sweep:
             stored = {each.feed.url: self._record_reading(each, each.reading) for each in done if each.reading}
             done = [_as_it_went(each, stored.get(each.feed.url)) for each in done]
             store.feeds.record_states(self._database, [(each.feed.id, each.feed.due_at, each.state) for each in done])
-            for polled in done:
-                if polled.resting:
-                    store.feeds.hold_host(self._database, polled.resting, polled.state.next_poll_at)
+            self._let_hosts_rest(done)
             polls = [(each.feed.id, each.poll) for each in done]
             store.polls.record(self._database, polls, self._terms.keeping.polls)
             # A blog's page tells how its feed is doing.
@@ -324,6 +324,15 @@ class Sweep:
         for url, recorded in stored.items():
             if recorded.told:
                 log.log(recorded.level, "%s", recorded.told, extra={"feed": url})
+
+    def _let_hosts_rest(self, done: Sequence[Polled]) -> None:
+        """Have those hosts left alone that these polls were told to leave; and these feeds, where others were told."""
+        told = {host_of(polled.resting): polled for polled in done if polled.resting}
+        self._resting |= {host: (polled.resting, polled.state.next_poll_at) for host, polled in told.items()}
+        if self._resting:
+            asked = {host_of(polled.feed.address) for polled in done}
+            for host in (told.keys() | asked) & self._resting.keys():
+                store.feeds.hold_host(self._database, *self._resting[host])
 
     def _record_reading(self, polled: Polled, reading: Reading) -> Recorded:
         try:

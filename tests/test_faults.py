@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from aggregator.serve import _WebHalf
 from jobs.children import Children
 from jobs.scheduler import _Hands
 from tests.builders import NOON, planet, rss
-from tests.farm import Farm, Reply, eventually, quiet_port
+from tests.farm import Farm, Reply, Seen, eventually, quiet_port
 from tests.isolated import isolated
 from tests.test_processes import ME, Running, members_of
 from tests.world import World, feed_at
@@ -429,6 +430,34 @@ def test_a_feed_whose_poll_cannot_be_recorded_is_left_alone_for_five_minutes(
             asked.append(len(web.seen))
 
     assert asked == [1, 1, 1, 2]
+
+
+def test_a_feed_that_is_being_polled_when_its_host_says_429_rests_with_the_others(
+    database: Database, tmp_path: Path, children: Children, web: Farm
+) -> None:
+    both = threading.Barrier(2)
+
+    def good(_seen: Seen) -> Reply:
+        both.wait(10)
+        until = "SELECT 1 FROM feed WHERE stay_away_until IS NOT NULL"
+        with closing(sqlite3.connect(tmp_path / "data/planet.db")) as other:
+            assert eventually(lambda: other.execute(until).fetchone())
+        return Reply(rss([(f"{web.url}/1", "One", "x")]))
+
+    def too_many(_seen: Seen) -> Reply:
+        both.wait(10)
+        return Reply(status=429, headers={"Retry-After": "7200"})
+
+    web.routes |= {"/good": good, "/busy": too_many}
+    configured = ConfigFile(planet(tmp_path, [f"{web.url}/good", f"{web.url}/busy"]).path)
+    seconds = count()  # so much that each poll is stored as soon as it is done
+    hands = _Hands(configured, children, lambda: NOON + timedelta(seconds=next(seconds)), threading.Event())
+    with ExitStack() as stack:
+        hands.poll(database, configured.current, stack)()
+
+    rows = database.execute("SELECT failures, next_poll_at FROM feed ORDER BY url DESC").fetchall()
+    assert [failures for failures, _ in rows] == [0, 1]
+    assert all(at >= (NOON + timedelta(hours=2)).isoformat() for _, at in rows)
 
 
 class _NoReaders:

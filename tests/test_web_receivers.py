@@ -143,10 +143,19 @@ def test_bad_input_gets_the_clear_answer_of_its_protocol(here: Running, body: by
         ("GET", "webmention", 200),
         ("HEAD", "webmention", 200),
         ("GET", "mentions/none", 404),
+        ("PUT", "mentions/none", 405),
+        ("HEAD", "events", 405),
+        ("POST", "events", 405),
+        ("PUT", "search", 405),
+        ("DELETE", "healthz", 405),
+        ("POST", "nothing/", 404),
     ],
 )
 def test_every_method_at_every_endpoint_has_an_answer(here: Running, method: str, path: str, status: int) -> None:
-    assert requests.request(method, f"{here.url}{path}", timeout=5).status_code == status
+    answer = requests.request(method, f"{here.url}{path}", timeout=5)
+
+    assert answer.status_code == status
+    assert ("Allow" in answer.headers) == (status == 405)
 
 
 def test_a10_a_compressed_request_is_not_unpacked(here: Running) -> None:

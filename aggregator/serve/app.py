@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from aggregator import standing, store
 from aggregator.config import Planet
@@ -106,9 +107,10 @@ class App:
                 *self._newsletter_routes(planet),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
-                Route("/{path:path}", self._else, methods=_ANY),
             ]
         )
+        self._routes.router.redirect_slashes = False
+        self._routes.router.default = self._else
 
     def _newsletter_routes(self, planet: Planet) -> list[Route]:
         if planet.newsletter is None:
@@ -141,11 +143,10 @@ class App:
             if page is not None:
                 _send_page(page, request, exchange)
                 return None
-            if path == "/events":
-                return carry(self._events.answer, request, path, exchange)
         elif path == "/xmlrpc" and request.method == "POST":  # a flood of pings meets as little as it can
             return self._xmlrpc(request, exchange)
-        return carry(self._routes, request, path, exchange)
+        answering = self._events.answer if path == "/events" else self._routes
+        return carry(answering, request, path, exchange)
 
     async def _xmlrpc(self, request: Incoming, exchange: Exchange) -> None:
         if not is_plain(request.header(b"content-encoding")):
@@ -194,13 +195,17 @@ class App:
             return later()
         return Response(text, headers={"Content-Type": health.CONTENT_TYPE, **NO_STORE})
 
-    async def _else(self, request: Request) -> Response:
-        path = request.path_params["path"]
+    async def _else(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whatever is no page under its own name, and no route under any method."""
+        answer = await self._instead(scope["path"].removeprefix("/"), scope["method"])
+        await answer(scope, receive, send)
+
+    async def _instead(self, path: str, method: str) -> Response:
         page = self._pages.find(path) or self._pages.find(f"{path}/")
         named = None if page else _CONVERSATION.fullmatch(path)
         if named and (whole := await self._whole_conversation(int(named[1]))):
             return RedirectResponse(f"{self._root}{whole}", status_code=302)
-        if page is not None and request.method in ("GET", "HEAD"):
+        if page is not None and method in ("GET", "HEAD"):
             # A sender may ask with HEAD and not follow: the redirect of a permalink names the endpoints, too.
             endpoints = dict(self._pages.endpoints_of(f"{path}/index.html"))
             return RedirectResponse(f"{self._root}{path}/", status_code=301, headers=endpoints)

@@ -66,8 +66,9 @@ class Events:
         """Answer one listener until it goes."""
         client = household(self._client_of(scope))
         if scope["method"] != "GET" or not self._has_room(client):
-            status = 405 if scope["method"] != "GET" else 503
-            await send({"type": "http.response.start", "status": status, "headers": [(b"retry-after", b"60")]})
+            is_method = scope["method"] == "GET"
+            status, header = (503, (b"retry-after", b"60")) if is_method else (405, (b"allow", b"GET"))
+            await send({"type": "http.response.start", "status": status, "headers": [header]})
             await send({"type": "http.response.body", "body": b""})
             return
         self._listeners[client] += 1

@@ -162,6 +162,11 @@ def _in_words(message: str) -> str:
         return "another process holds the database for too long; is a backup or a shell open?"
     if "malformed" in message:
         return "the file is damaged; stop the planet and bring the last backup back: planet restore FILE"
+    if "not a database" in message:
+        return (
+            "this file is no database of a planet; put it somewhere else, and the planet begins a new one,"
+            " or bring the last backup back: planet restore FILE"
+        )
     if "full" in message:
         return FULL
     if "readonly" in message or "unable to open" in message:
