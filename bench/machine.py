@@ -139,6 +139,7 @@ class Worker:
     """A process that does one round of its work for each line that it is given, and answers with a line of JSON."""
 
     def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -166,7 +167,7 @@ class Worker:
 
     def _ended(self) -> NoReturn:
         assert self._process.stderr is not None
-        sys.exit(f"bench: {self._process.args} has ended\n{self._process.stderr.read()[-2_000:]}")
+        sys.exit(f"bench: {' '.join(self._command)} has ended\n{self._process.stderr.read()[-2_000:]}")
 
     def close(self) -> None:
         """End it."""

@@ -11,8 +11,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -128,7 +128,8 @@ def _python(kind: str, page: Path) -> Iterator[tuple[int, int]]:
         yield port, pid
 
 
-SERVERS = {
+_Serving = Callable[[Path, Path], AbstractContextManager[tuple[int, int]]]
+SERVERS: dict[str, _Serving] = {
     "planet serve": _planet_serve,
     "nginx": _nginx,
     "uvicorn+Starlette": lambda _, page: _python("starlette", page),

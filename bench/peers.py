@@ -12,8 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -149,19 +147,12 @@ def _our_cycles(folder: Path, urls: list[str], authority: str, data: str = "") -
     for begun in [children.submit(read_feed, b"<rss version='2.0'/>", "", "", "", {}, 1_000) for _ in range(20)]:
         begun.result()  # the others have loaded their parsers by now, too
     yield "ready"
-    for days in count():  # on each of which every feed comes due
-        now = _in_days(days)
-        summary = Sweep(database, engine, children, equipment.terms_for(here), now).run()
-        Linking(database, children, equipment.policy_for(here), now).run()
+    while True:
+        store.feeds.make_due(database, clock.now())
+        summary = Sweep(database, engine, children, equipment.terms_for(here), clock.now).run()
+        Linking(database, children, equipment.policy_for(here), clock.now).run()
         assert not summary.failed, summary
         yield database.execute("SELECT count(*) FROM entry").fetchone()[0]
-
-
-def _in_days(days: int) -> Callable[[], datetime]:
-    """A clock that is ahead."""
-    from aggregator import clock
-
-    return lambda: clock.now() + timedelta(days)
 
 
 def _reader_cycles(folder: Path, urls: list[str], _: str) -> Iterator[Any]:
@@ -260,5 +251,10 @@ def _work(cycles: Iterator[Any]) -> None:
 
 if __name__ == "__main__":
     name, folder, listed, *more = sys.argv[1:]
-    chosen = {"planet": _our_cycles, "reader": _reader_cycles, "plain": _plain_cycles, "bare": _bare_cycles}[name]
-    _work(chosen(Path(folder), Path(listed).read_text().split(), *(more or [""])))
+    every: dict[str, Callable[..., Iterator[Any]]] = {
+        "planet": _our_cycles,
+        "reader": _reader_cycles,
+        "plain": _plain_cycles,
+        "bare": _bare_cycles,
+    }
+    _work(every[name](Path(folder), Path(listed).read_text().split(), *(more or [""])))

@@ -161,7 +161,7 @@ def peer(kind: str, database: str, port: str) -> None:
     server_class = {"single": SimpleXMLRPCServer, "threaded": _Threaded}[kind]
     server_class.request_queue_size = 256
     with server_class(("127.0.0.1", int(port)), _Quiet, logRequests=False) as server:
-        server.register_function(ping, "pingback.ping")
+        server.register_function(lambda *said: ping(*map(str, said)), "pingback.ping")
         server.serve_forever()
 
 
@@ -215,8 +215,7 @@ def _blog() -> Iterator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            port = self.server.server_address[1]
-            url = TARGET.format(port=port)
+            url = TARGET.format(port=server.server_port)
             item = f"<item><title>One</title><link>{url}</link><guid>1</guid></item>"
             body = f"<rss version='2.0'><channel><title>Blog</title>{item}</channel></rss>".encode()
             self.send_response(200)

@@ -57,8 +57,8 @@ def sampled(pids: list[int], data: Path) -> Sample:
             files += len(list(Path(f"/proc/{pid}/fd").iterdir()))
             threads += len(list(Path(f"/proc/{pid}/task").iterdir()))
     wal, database = (data / name for name in ("planet.db-wal", "planet.db"))
-    sizes = [path.stat().st_size / 1e6 if path.exists() else 0.0 for path in (wal, database)]
-    return Sample(pss / 1024, files, threads, *sizes, len(pids))
+    of_wal, of_database = (path.stat().st_size / 1e6 if path.exists() else 0.0 for path in (wal, database))
+    return Sample(pss / 1024, files, threads, of_wal, of_database, len(pids))
 
 
 def grown(samples: list[Sample]) -> list[str]:
