@@ -270,6 +270,13 @@ def test_damage_under_a_running_planet_acknowledges_nothing(world: Callable[...,
         store.open_store(here.planet.data)
 
 
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "planet.db").write_bytes(b"Dear diary, " * 1_000)
+
+    with pytest.raises(StoreFailed, match=r"planet\.db.* is no database of a planet; put it somewhere else"):
+        store.open_store(tmp_path)
+
+
 def test_an_index_that_lies_is_told_by_the_check_of_a_backup(
     world: Callable[..., World], web: Farm, tmp_path: Path
 ) -> None:

@@ -169,6 +169,9 @@ class Engine:
         handle.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         handle.setopt(pycurl.USERAGENT, self._user_agent)
         handle.setopt(pycurl.CAINFO, self._authorities)
+        # After each request libcurl looks through all names that it remembers, which costs more the more there are.
+        # Whoever is asked again soon has a connection that was kept.
+        handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
         running = self._running
         handle.setopt(pycurl.OPENSOCKETFUNCTION, lambda _, address: self._open_socket(running[handle], address))
         handle.setopt(pycurl.HEADERFUNCTION, lambda line: read_header(running[handle], line))
