@@ -40,11 +40,14 @@ from jobs.remote import Fetcher, ReadAnswer, digest_of, read_elsewhere, size_of
 
 log = logging.getLogger("planet.poll")
 
-BATCH = 50
+# Polls are stored together when there are so many, or so many that have been read: these hold all that is new.
+BATCH, READ = 50, 25
 # So many bodies are being read, or have been: what came of them is large, and the children have enough to do meanwhile.
-MOST_READING = 64
+MOST_READING = 32
+# No further feed is asked while so many bodies wait for a child: the network is faster than children are.
+MOST_UNREAD = 128
 # Bodies that one child reads in a row, unless one is large (bytes), and how long a body may wait for so many.
-TOGETHER = 8
+TOGETHER = 4
 LARGE = 200_000
 FOR_COMPANY = timedelta(seconds=0.2)
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
@@ -147,7 +150,9 @@ class Sweep:
 
     def _take(self, room: int) -> Sequence[Request]:
         waiting = [size_of(body.answer) for body in self._unread] + [begun.size for begun in self._reading.values()]
-        if self._until() or self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
+        if self._until() or len(self._unread) > MOST_UNREAD:
+            return []
+        if self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
             return []
         crowded, now = self._fetcher.crowded_hosts(), self._clock()
         left_alone = [id for id, at in self._asked.items() if now - at < LEFT_ALONE]
@@ -294,7 +299,8 @@ class Sweep:
     def _record_if_worth_it(self) -> None:
         """Store a batch when it is large, or when its first poll has waited long enough for the others."""
         now = self._clock()
-        if len(self._done) >= BATCH or (self._done and now - self._waits_since >= LONGEST_WAIT):
+        is_large = len(self._done) >= BATCH or sum(polled.reading is not None for polled in self._done) >= READ
+        if is_large or (self._done and now - self._waits_since >= LONGEST_WAIT):
             self._record()
         if not self._done:
             self._waits_since = now
