@@ -70,7 +70,8 @@ def test_health_report_names_the_place_of_a_mistake_and_no_folder(database: Data
 def test_health_report_says_that_the_database_is_broken(tmp_path: Path) -> None:
     (tmp_path / "planet.db").write_bytes(b"no database" * 1_000)
 
-    assert health.report(tmp_path, [], NOON) == ["the database can't be used: file is not a database"]
+    [reason] = health.report(tmp_path, [], NOON)
+    assert reason.startswith("the database can't be used: this file is no database of a planet; put it somewhere else")
 
 
 def test_configuration_that_breaks_remembers_its_mistakes_until_it_is_mended(tmp_path: Path) -> None:
