@@ -19,7 +19,7 @@ from aggregator.urls import web_url
 
 MOST_HUBS = 5
 _LONGEST_HEAD, _LONGEST_TAIL, _LONGEST_PAGE = 64_000, 16_000, 500_000
-_FIRST_ENTRY = re.compile(r"<(?:[\w.-]{1,40}:)?(item|entry)[\s>]")
+_MARK = re.compile(r"<(?:!--|!\[CDATA\[|(?:[\w.-]{1,40}:)?(?P<entry>item|entry)[\s>])")
 _TAG = re.compile(r"<(?:[\w.-]{1,40}:)?(link|cloud)\s([^<>]{1,4000})>")
 _ATTRIBUTE = re.compile(r"([\w:.-]{1,60})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
@@ -33,7 +33,7 @@ def in_feed(text: str, url: str) -> Offers:
     """Return what a feed from `url` offers, outside of its entries; nothing when this is no feed."""
     if text.startswith("{"):
         return _in_json(text, url)
-    found = list(_tags(outside_of_entries(text)))
+    found = list(_tags(_outside_of_entries(text)))
     named = _named(
         ((each.get("href", ""), each.get("rel", "").lower().split()) for kind, each in found if kind == "link"), url
     )
@@ -81,25 +81,27 @@ def _in_json(text: str, url: str) -> Offers:
     return _named(targets, url)
 
 
-def outside_of_entries(text: str) -> str:
-    """Return the beginning of a feed up to its first entry, and its end after the last, without comments and quotes."""
-    first = _FIRST_ENTRY.search(text)
-    head = text[: first.start()] if first else text
-    last = text.rfind(f"{first[1]}>") if first else -1
-    tail = text[last:] if last > len(head) else ""
-    kept = f"{head[:_LONGEST_HEAD]}\n{tail[-_LONGEST_TAIL:]}"
-    return _without(_without(kept, "<!--", "-->"), "<![CDATA[", "]]>")
+def _outside_of_entries(text: str) -> str:
+    """The beginning of a feed up to its first entry, and its end after the last one, without comments and quotes."""
+    head, entry = _unquoted(text[:_LONGEST_HEAD])
+    last = text.rfind(f"{entry}>") if entry else -1
+    tail, _ = _unquoted(text[max(last, len(text) - _LONGEST_TAIL) :]) if last > len(head) else ("", "")
+    return f"{head}\n{tail}"
 
 
-def _without(text: str, begin: str, end: str) -> str:
+def _unquoted(text: str) -> tuple[str, str]:
+    """A text up to its first entry, without comments and quotes; and what that entry is called."""
     parts, at = [], 0
-    while (start := text.find(begin, at)) >= 0:
-        parts.append(text[at:start])
-        stop = text.find(end, start + len(begin))
+    while found := _MARK.search(text, at):
+        parts.append(text[at : found.start()])
+        if found["entry"]:
+            return "".join(parts), found["entry"]
+        end = "-->" if found[0] == "<!--" else "]]>"
+        stop = text.find(end, found.end())
         if stop < 0:
-            return "".join(parts)
+            return "".join(parts), ""
         at = stop + len(end)
-    return "".join((*parts, text[at:]))
+    return "".join((*parts, text[at:])), ""
 
 
 def _tags(text: str) -> Iterator[tuple[str, dict[str, str]]]:

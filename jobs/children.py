@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, TimeoutError
-from functools import partial
 from multiprocessing import get_context
 from typing import Any, ParamSpec, TypeVar
 
@@ -36,6 +35,14 @@ MOST_WAITING_BYTES = 50_000_000
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _StoppedTogether(Exception):
+    """A child was stopped while it had several inputs; this is one of them."""
+
+    def __init__(self, function: Callable[..., Any], task: Sequence[Any]) -> None:
+        super().__init__()
+        self.function, self.task = function, task
 
 
 class Children:
@@ -61,31 +68,36 @@ class Children:
     def submit_together(self, function: Callable[..., T], tasks: Sequence[Sequence[Any]]) -> list[Future[T]]:
         """Run a function of each of some inputs, one after the other in one child; each has a future of its own.
 
-        To hand one task over takes as long as many a reading does. A child that is stopped by one of the inputs has
-        said nothing about the others: then each is run again by itself.
+        To hand one task over takes as long as many a reading does. A child that is stopped on the way has said nothing
+        about the others: `again` has each of them run by itself.
         """
         if len(tasks) == 1:
             return [self.submit(function, *tasks[0])]
         futures: list[Future[T]] = [Future() for _ in tasks]
 
-        def settle(whole: Future[list[T | PlanetError]]) -> None:
+        def settle(whole: Future[list[T | Exception]]) -> None:
             try:
                 outcomes = whole.result()
             except (CancelledError, BrokenExecutor) as error:
-                for future in futures:
-                    future.set_exception(error)
+                outcomes = [error] * len(tasks)
             except Exception:
-                for task, future in zip(tasks, futures, strict=True):
-                    self.submit(function, *task).add_done_callback(partial(_pass_on, future))
-            else:
-                for outcome, future in zip(outcomes, futures, strict=True):
-                    if isinstance(outcome, PlanetError):
-                        future.set_exception(outcome)
-                    else:
-                        future.set_result(outcome)
+                outcomes = [_StoppedTogether(function, task) for task in tasks]
+            for outcome, future in zip(outcomes, futures, strict=True):
+                if isinstance(outcome, Exception):
+                    future.set_exception(outcome)
+                else:
+                    future.set_result(outcome)
 
         self.submit(_one_by_one, function, tasks).add_done_callback(settle)
         return futures
+
+    def again(self, future: Future[T]) -> Future[T] | None:
+        """Run an input by itself whose child was stopped while it had several; None for a future that has its verdict.
+
+        Waits until the future is done.
+        """
+        error = None if future.cancelled() else future.exception()
+        return self.submit(error.function, *error.task) if isinstance(error, _StoppedTogether) else None
 
     def close(self) -> None:
         """End all children, whatever they are doing."""
@@ -137,22 +149,17 @@ def _begin(parent: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def _one_by_one(function: Callable[..., T], tasks: Sequence[Sequence[Any]]) -> list[T | PlanetError]:
-    """What a function returns for each of some inputs, or what it raises on purpose."""
-    outcomes: list[T | PlanetError] = []
+def _one_by_one(function: Callable[..., T], tasks: Sequence[Sequence[Any]]) -> list[T | Exception]:
+    """What a function returns for each of some inputs, or what it raises."""
+    outcomes: list[T | Exception] = []
     for task in tasks:
         try:
             outcomes.append(_limited(function, *task))
-        except PlanetError as error:
+        except MemoryError:
+            raise  # with which input it began can't be told
+        except Exception as error:
             outcomes.append(error)
     return outcomes
-
-
-def _pass_on(future: Future[T], done: Future[T]) -> None:
-    try:
-        future.set_result(done.result())
-    except Exception as error:
-        future.set_exception(error)
 
 
 def _limited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

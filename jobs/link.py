@@ -76,7 +76,10 @@ class Linking:
         groups = [tasks[at : at + TOGETHER] for at in range(0, len(tasks), TOGETHER)]
         futures = [future for group in groups for future in self._children.submit_together(links_of, group)]
         try:
-            return {source.id: _result(future) for source, future in zip(sources, futures, strict=True)}
+            return {
+                source.id: _result(self._children.again(future) or future)
+                for source, future in zip(sources, futures, strict=True)
+            }
         except NoVerdict:
             return None
 

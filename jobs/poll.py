@@ -42,7 +42,7 @@ log = logging.getLogger("planet.poll")
 
 # Polls are stored together when there are so many, or so many that have been read: these hold all that is new.
 BATCH, READ = 50, 25
-# So many bodies are being read, or have been: what came of them is large, and the children have enough to do meanwhile.
+# About so many bodies are being read, or have been: what came of them is large, and it is enough to do meanwhile.
 MOST_READING = 32
 # No further feed is asked while so many bodies wait for a child: the network is faster than children are.
 MOST_UNREAD = 128
@@ -108,7 +108,7 @@ class Sweep:
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
         self._under_way: set[int] = set()
-        self._resting: dict[str, tuple[str, datetime]] = {}
+        self._resting: dict[str, datetime] = {}
         self._asked = {} if asked is None else asked
         self._waits_since = clock()
         self.unreachable = 0
@@ -150,7 +150,7 @@ class Sweep:
 
     def _take(self, room: int) -> Sequence[Request]:
         waiting = [size_of(body.answer) for body in self._unread] + [begun.size for begun in self._reading.values()]
-        if self._until() or len(self._unread) > MOST_UNREAD:
+        if self._until() or len(self._unread) >= MOST_UNREAD:
             return []
         if self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
             return []
@@ -219,7 +219,11 @@ class Sweep:
             if not finished and (self._until() or not wait_for_all):
                 return
             for future in finished:
-                self._take_in(self._reading.pop(future), future)
+                begun = self._reading.pop(future)
+                if (alone := self._children.again(future)) is not None:
+                    self._reading[alone] = begun
+                else:
+                    self._take_in(begun, future)
             self._read_more(at_once=wait_for_all)  # before anything is stored, which takes a while
             self._record_if_worth_it()
 
@@ -333,12 +337,15 @@ class Sweep:
 
     def _let_hosts_rest(self, done: Sequence[Polled]) -> None:
         """Have those hosts left alone that these polls were told to leave; and these feeds, where others were told."""
-        told = {host_of(polled.resting): polled for polled in done if polled.resting}
-        self._resting |= {host: (polled.resting, polled.state.next_poll_at) for host, polled in told.items()}
+        told = {host_of(polled.resting): polled.resting for polled in done if polled.resting}
+        for polled in done:
+            if polled.resting:
+                host = host_of(polled.resting)
+                self._resting[host] = max(polled.state.next_poll_at, self._resting.get(host, polled.state.next_poll_at))
         if self._resting:
-            asked = {host_of(polled.feed.address) for polled in done}
-            for host in (told.keys() | asked) & self._resting.keys():
-                store.feeds.hold_host(self._database, *self._resting[host])
+            asked = {host_of(polled.feed.address): polled.feed.address for polled in done} | told
+            for host in asked.keys() & self._resting.keys():
+                store.feeds.hold_host(self._database, asked[host], self._resting[host])
 
     def _record_reading(self, polled: Polled, reading: Reading) -> Recorded:
         try:

@@ -467,6 +467,26 @@ def test_a_feed_that_is_being_polled_when_its_host_says_429_rests_with_the_other
     assert all(at >= (NOON + timedelta(hours=2)).isoformat() for _, at in rows)
 
 
+def test_of_two_rests_of_a_host_the_longer_one_counts(world: Callable[..., World], web: Farm) -> None:
+    both = threading.Barrier(2)
+
+    def too_many(seconds: int) -> Callable[[Seen], Reply]:
+        def answer(_seen: Seen) -> Reply:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(10)
+            return Reply(status=429, headers={"Retry-After": str(seconds)})
+
+        return answer
+
+    web.routes |= {"/long": too_many(7200), "/short": too_many(60)}
+    here = world(f"{web.url}/long", f"{web.url}/short", *(f"{web.url}/{n}" for n in range(3)))
+
+    here.poll()
+
+    rows = here.database.execute("SELECT min(next_poll_at) FROM feed WHERE url NOT LIKE '%short'").fetchone()
+    assert rows[0] >= (NOON + timedelta(hours=2)).isoformat()
+
+
 class _NoReaders:
     def submit_together(self, _function: object, tasks: Sequence[object]) -> list[Future[object]]:
         futures: list[Future[object]] = [Future() for _ in tasks]
@@ -474,6 +494,9 @@ class _NoReaders:
             future.cancel()
             future.set_running_or_notify_cancel()
         return futures
+
+    def again(self, _future: Future[object]) -> None:
+        return None
 
 
 def test_an_edit_that_comes_while_nothing_can_be_stored_is_in_effect_afterwards(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ def test_a_feed_without_entries_is_a_feed() -> None:
         (b"<!DOCTYPE html><html><body>Hi</body></html>", "web page"),
         (b"\n<html><head></head></html>", "web page"),
         (b"%PDF-1.4 nonsense", "not a feed"),
+        (b"\x01\x02", "not a feed"),
+        (b"&#0;", "not a feed"),
         (b'{"a": 1}', "not a JSON Feed"),
         (b"[1, 2]", "not a JSON Feed"),
         (b'{"items": [', "can't be read as JSON"),

@@ -249,6 +249,44 @@ def test_withdrawn_entries_are_named() -> None:
     assert parse(xml.encode(), "", URL).deleted == ("tag:b.example,2026:1&2", "urn:3")
 
 
+@pytest.mark.parametrize("foreign", ['<x xmlns="urn:foo">y</x>', '<svg xmlns="http://www.w3.org/2000/svg"/>'])
+def test_a_withdrawn_entry_is_named_whatever_namespaces_come_after_it(foreign: str) -> None:
+    xml = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><title>B</title>'
+        '<deleted-entry xmlns="http://purl.org/atompub/tombstones/1.0" ref="urn:1" when="2026-11-22T12:00:00Z"/>'
+        f"<entry><id>urn:2</id>{foreign}</entry></feed>"
+    )
+
+    assert parse(xml.encode(), "", URL).deleted == ("urn:1",)
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        "{skip}",
+        "<!-- our <item> list -->{skip}",
+        "<description><![CDATA[each <item> here]]></description>{skip}",
+        "<description><![CDATA[a <!-- b]]></description>{skip}",
+        "<item><guid>1</guid></item>{skip}<item><guid>2</guid></item>",
+        "<item><guid>1</guid></item>{skip}",
+        "<odd><b>unknown to the quick reader</b></odd>{skip}",
+    ],
+)
+def test_hours_of_rest_are_found_wherever_they_stand(channel: str) -> None:
+    skip = "<skipHours><hour>3</hour></skipHours><skipDays><day>Sunday</day></skipDays>"
+
+    quiet = feed_of("", channel=channel.format(skip=skip)).quiet
+
+    assert (quiet.hours, quiet.days) == ({3}, {6})
+
+
+@pytest.mark.parametrize("odd", ["", "<odd><b>unknown to the quick reader</b></odd>"])
+def test_hours_of_rest_that_a_post_quotes_are_not_its_feeds(odd: str) -> None:
+    quoted = "<![CDATA[Write <skipHours><hour>12</hour></skipHours> in your channel.]]>"
+
+    assert not feed_of(f"<item><guid>1</guid><description>{quoted}</description>{odd}</item>").quiet.hours
+
+
 def test_dates_are_read_as_the_feeds_others_show() -> None:
     feed = feed_of(
         "<item><title>a</title><pubDate>03/04/2026</pubDate></item><item><title>b</title><pubDate>13/04/2026</pubDate></item>"

@@ -217,6 +217,16 @@ def test_a_cloud_that_cannot_be_asked_is_none(attributes: str) -> None:
     assert in_feed(f"<rss><channel><cloud {attributes}/></channel></rss>", "http://b.test/").cloud is None
 
 
+@pytest.mark.parametrize(
+    "before", ["<!-- our <item> list -->", "<d><![CDATA[each <item> here]]></d>", "<d><![CDATA[a <!-- b]]></d>"]
+)
+def test_what_is_quoted_before_it_hides_no_hub(before: str) -> None:
+    hub = '<atom:link rel="hub" href="http://hub.test/"/>'
+
+    assert in_feed(f"<rss><channel>{before}{hub}<item></item></channel></rss>", "http://b.test/").hubs
+    assert not in_feed(f"<rss><channel>{before}<item>{hub}</item></channel></rss>", "http://b.test/").hubs
+
+
 # -- pings -------------------------------------------------------------------------------------------
 
 

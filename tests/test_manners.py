@@ -221,19 +221,6 @@ def test_hours_of_rest_are_kept(world: Worlds, web: Farm) -> None:
     assert next_poll.hour == 18
 
 
-def test_hours_of_rest_that_a_post_quotes_are_not_its_feeds(world: Worlds, web: Farm) -> None:
-    quoted = "<![CDATA[Write <skipHours><hour>12</hour><hour>13</hour></skipHours> in your channel.]]>"
-    body = rss([(f"{web.url}/1", "One", "x")]).replace(b"<item>", f"<item><description>{quoted}</description>".encode())
-    web.routes["/feed"] = Reply(body)
-    here = world(f"{web.url}/feed")
-
-    here.poll()  # at noon
-
-    next_poll = here.health().next_poll
-    assert next_poll is not None
-    assert next_poll.hour < 14
-
-
 # -- a home page instead of a feed -------------------------------------------------------------------
 
 

@@ -11,7 +11,8 @@ from typing import Any
 class Elements:
     """A feed and its entries under feedparser's names; version "": none; `problem`: why it isn't well-formed.
 
-    `namespaces` are the addresses that the document declares, in lower case.
+    `namespaces` are the addresses that the document declares, in lower case, `hours` and `days` what its skipHours and
+    skipDays hold: None where the reader doesn't tell.
 
     Source: feedparser's documentation, "Reference".
     """
@@ -19,5 +20,7 @@ class Elements:
     version: str
     feed: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
-    namespaces: Collection[str]
+    namespaces: Collection[str] | None = None
+    hours: Sequence[str] | None = None
+    days: Sequence[str] | None = None
     problem: Exception | None = None

@@ -45,8 +45,7 @@ def leniently(text: str) -> Elements:
     """
     result = _parsed(_legal(text))
     problem = result.get("bozo_exception") if result.bozo else None
-    namespaces = [address.lower() for address in result.namespaces.values()]
-    return Elements(result.get("version") or "", result.feed, result.entries, namespaces, problem)
+    return Elements(result.get("version") or "", result.feed, result.entries, problem=problem)
 
 
 def _legal(text: str) -> str:

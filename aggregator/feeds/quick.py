@@ -50,13 +50,15 @@ class Word(NamedTuple):
 class Reader:
     """One document on its way through expat.
 
-    `feed` and `entries` are as feedparser has them; `into` is the one that the element at hand belongs to, and
-    `written` is that element's text before it is mended.
+    `feed` and `entries` are as feedparser has them, `hours` and `days` those of skipHours and skipDays; `into` is the
+    one that the element at hand belongs to, and `written` is that element's text before it is mended.
     """
 
     def __init__(self, vocabulary: Mapping[str, Word]) -> None:
         self.feed: dict[str, Any] = {}
         self.entries: list[dict[str, Any]] = []
+        self.hours: list[str] = []
+        self.days: list[str] = []
         self.into = self.feed
         self.version = ""
         self.base = ""

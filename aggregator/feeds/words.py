@@ -27,7 +27,7 @@ def quickly(text: str) -> Elements | None:
         reader.read(text)
     except (Unusual, expat.ExpatError):
         return None
-    return Elements(reader.version, reader.feed, reader.entries, reader.namespaces)
+    return Elements(reader.version, reader.feed, reader.entries, reader.namespaces, reader.hours, reader.days)
 
 
 def _rss(reader: Reader, _: Attributes) -> None:
@@ -314,6 +314,14 @@ def _generator(reader: Reader, text: str) -> None:
     reader.feed["generator"] = reader.feed["generator_detail"]["name"] = text
 
 
+def _hour(reader: Reader, text: str) -> None:
+    reader.hours.append(text)
+
+
+def _day(reader: Reader, text: str) -> None:
+    reader.days.append(text)
+
+
 def _cloud(reader: Reader, given: Attributes) -> None:
     reader.feed["cloud"] = dict(given)
 
@@ -479,8 +487,8 @@ _CHANNEL = Word(
             "cloud": Word(_cloud, None, _NOTHING),
             "items": Word(None, None, _words({"rdf:seq": Word(None, None, _words("rdf:li"))})),
             "textinput": Word(None, None, _words("title description name link")),
-            "skiphours": Word(None, None, _words("hour hours")),
-            "skipdays": Word(None, None, _words("day")),
+            "skiphours": Word(None, None, _words("hours", {"hour": _text(_hour)})),
+            "skipdays": Word(None, None, _words({"day": _text(_day)})),
         },
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,6 @@ from aggregator.feeds.elements import Elements
 from aggregator.feeds.lenient import CDATA, leniently
 from aggregator.feeds.words import quickly
 from aggregator.model import Enclosure, ParsedEntry, ParsedFeed, Quiet
-from aggregator.offers import outside_of_entries
 from aggregator.urls import web_url
 
 _PERIODS = {
@@ -50,7 +49,7 @@ def parse(text: str, url: str) -> ParsedFeed | None:
 
 def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
     """Return the feed that a document's elements make."""
-    feed, around = found.feed, outside_of_entries(text)
+    feed = found.feed
     home = _absolute(_link(feed), url, url)
     day_first = is_day_first([raw for entry in found.entries for raw in _raw_dates(entry)], feed.get("language", ""))
     is_atom = found.version.startswith("atom")
@@ -63,9 +62,12 @@ def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
         entries=tuple(
             _entry(entry, feed, home or url, url, day_first=day_first, is_atom=is_atom) for entry in found.entries
         ),
-        deleted=_deleted(text) if _TOMBSTONES in found.namespaces else (),
+        deleted=_deleted(text) if _TOMBSTONES in (text if found.namespaces is None else found.namespaces) else (),
         asked_for=_asked_for(feed),
-        quiet=Quiet(_hours(around), _quiet_days(around)),
+        quiet=Quiet(
+            _hours(_listed(text, "skipHours", "hour") if found.hours is None else found.hours),
+            _quiet_days(_listed(text, "skipDays", "day") if found.days is None else found.days),
+        ),
         remark=_remark(found.problem),
         is_cut=found.problem is not None and not _END.search(text[-3_000:]),
     )
@@ -241,21 +243,22 @@ def _asked_for(feed: Any) -> timedelta:
     return period / min(int(frequency), 1_000)
 
 
-def _hours(text: str) -> frozenset[int]:
+def _hours(listed: Sequence[str]) -> frozenset[int]:
     """RSS 2.0 `skipHours`; 24 is an old spelling of midnight. All 24 would mean never: then it says nothing."""
-    hours = frozenset(
-        int(found) % 24 for found in _listed(text, "skipHours", "hour") if re.fullmatch(r"\d{1,2}", found)
-    )
+    hours = frozenset(int(found) % 24 for found in listed if re.fullmatch(r"\d{1,2}", found))
     return hours if len(hours) < 24 else frozenset()
 
 
-def _quiet_days(text: str) -> frozenset[int]:
+def _quiet_days(listed: Sequence[str]) -> frozenset[int]:
     """RSS 2.0 `skipDays`."""
-    days = frozenset(_DAYS.index(name.lower()) for name in _listed(text, "skipDays", "day") if name.lower() in _DAYS)
+    days = frozenset(_DAYS.index(name.lower()) for name in listed if name.lower() in _DAYS)
     return days if len(days) < 7 else frozenset()
 
 
 def _listed(text: str, element: str, part: str) -> list[str]:
+    if f"<{element}" not in text:
+        return []
+    text = CDATA.sub("", text)  # what a post quotes is not the feed's own
     begin = text.find(f"<{element}")
     if begin < 0:
         return []

@@ -170,7 +170,7 @@ class Engine:
         handle.setopt(pycurl.USERAGENT, self._user_agent)
         handle.setopt(pycurl.CAINFO, self._authorities)
         # After each request libcurl looks through all names that it remembers, which costs more the more there are.
-        # Whoever is asked again soon has a connection that was kept.
+        # To remember them is the system's resolver's business.
         handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
         running = self._running
         handle.setopt(pycurl.OPENSOCKETFUNCTION, lambda _, address: self._open_socket(running[handle], address))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from linkbacks import calls, endpoint
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -56,6 +57,7 @@ _REMOVED = (
 )
 _POST = re.compile(r"posts/([0-9]{1,18})-[^/]*(?:/.*)?")
 _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+_ONLY_READ = "This page can only be read.\n"
 _NOT_YET = ("The planet is waking up", "Its first page is being made. Come back in a few seconds.")
 
 
@@ -107,7 +109,8 @@ class App:
                 *self._newsletter_routes(planet),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
-            ]
+            ],
+            exception_handlers={405: _not_in_this_way},
         )
         self._routes.router.redirect_slashes = False
         self._routes.router.default = self._else
@@ -210,7 +213,7 @@ class App:
             endpoints = dict(self._pages.endpoints_of(f"{path}/index.html"))
             return RedirectResponse(f"{self._root}{path}/", status_code=301, headers=endpoints)
         if page is not None:
-            return PlainTextResponse("This page can only be read.\n", 405, {"Allow": "GET, HEAD", **_SAFETY})
+            return PlainTextResponse(_ONLY_READ, 405, {"Allow": "GET, HEAD", **_SAFETY})
         if self._pages.find("") is None:
             return unavailable(self._waking)
         if (moved := self._under_former(path)) is not None:
@@ -299,3 +302,11 @@ def _takes_gzip(accept_encoding: str) -> bool:
         if coding == "gzip":
             return not weight or weight.strip("0.") != ""
     return False
+
+
+async def _not_in_this_way(_request: Request, error: Exception) -> Response:
+    """The answer for a method that an address doesn't take."""
+    assert isinstance(error, HTTPException)
+    allowed = (error.headers or {}).get("Allow", "")
+    text = _ONLY_READ if "POST" not in allowed else f"This address takes {allowed}.\n"
+    return PlainTextResponse(text, 405, {"Allow": allowed, **_SAFETY})

@@ -13,6 +13,7 @@ from typing import Any
 
 from aggregator.serve.asgi import Receive, Scope, Send
 from aggregator.serve.client import household
+from aggregator.serve.pages import SAFETY
 
 # Open pages that are told; the others see new posts when they are loaded again.
 MOST_LISTENERS = 2_000
@@ -23,8 +24,8 @@ _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
 ]
+_SAFETY = [(name.encode(), value.encode()) for name, value in SAFETY]
 # Of what a page holds, only its own elements: the texts of posts keep neither a bare "<" nor this attribute.
 _POST = re.compile(rb'<(?:article|li)\b[^<>]*? data-post="([0-9]{1,18})"')
 
@@ -65,16 +66,19 @@ class Events:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one listener until it goes."""
         client = household(self._client_of(scope))
-        if scope["method"] != "GET" or not self._has_room(client):
-            is_method = scope["method"] == "GET"
-            status, header = (503, (b"retry-after", b"60")) if is_method else (405, (b"allow", b"GET"))
-            await send({"type": "http.response.start", "status": status, "headers": [header]})
-            await send({"type": "http.response.body", "body": b""})
+        if scope["method"] not in ("GET", "HEAD"):
+            await _brief(send, 405, (b"allow", b"GET, HEAD"))
+            return
+        if scope["method"] == "HEAD":
+            await _brief(send, 200, *_HEADERS)
+            return
+        if not self._has_room(client):
+            await _brief(send, 503, (b"retry-after", b"60"))
             return
         self._listeners[client] += 1
         gone = asyncio.ensure_future(_gone(receive))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.start", "status": 200, "headers": [*_SAFETY, *_HEADERS]})
             await self._tell_one(send, gone)
         finally:
             self._listeners[client] -= 1
@@ -99,6 +103,12 @@ class Events:
             await asyncio.wait((waiting, gone), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _brief(send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:
+    """An answer without a body."""
+    await send({"type": "http.response.start", "status": status, "headers": [*_SAFETY, *headers]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _gone(receive: Receive) -> None:

@@ -17,14 +17,15 @@ _COMMENT = re.compile(r"--[^\n]*")
 
 
 def _statements(sql: str) -> Iterator[str]:
-    """The statements of a file; one may hold others, as a trigger does."""
+    """The statements of a file, without its comments; one may hold others, as a trigger does. No value holds "--"."""
     statement = ""
     for line in _COMMENT.sub("", sql).splitlines():
         statement = f"{statement}\n{line}".lstrip()
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    assert not statement, f"it ends in the middle of a statement: {statement[:80]}"
+    if statement:
+        raise ValueError(f"a migration ends in the middle of a statement: {statement[:80]}")
 
 
 def _applying(sql: str) -> Callable[[Database], None]:
@@ -36,4 +37,5 @@ def _applying(sql: str) -> Callable[[Database], None]:
 
 
 for _file in sorted(files("aggregator.store").joinpath("migrations").iterdir(), key=lambda file: file.name):
-    migrations(name=_file.name.removesuffix(".sql"))(_applying(_file.read_text("utf-8")))
+    if _file.name.endswith(".sql"):
+        migrations(name=_file.name.removesuffix(".sql"))(_applying(_file.read_text("utf-8")))
