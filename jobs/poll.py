@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
@@ -15,12 +15,12 @@ from sqlite_utils import Database
 from aggregator import store
 from aggregator.cadence import DAILY
 from aggregator.errors import BodyRefused, ChildStopped, FeedUnreadable, NoVerdict, PageInstead
-from aggregator.filters import NO_FILTERS
 from aggregator.model import NO_OFFERS, DueFeed, Offers, PollState, PollSummary, Reading
 from aggregator.outbound import Answer, Engine, NoAnswer, Outcome, Request
 from aggregator.urls import host_of
 from jobs import arrivals, search, tally
-from jobs.children import MOST_WAITING_BYTES, Children, result
+from jobs.bodies import Begun, Bodies
+from jobs.children import Children, result
 from jobs.outcomes import (
     DELTA,
     TOO_MANY_REQUESTS,
@@ -34,48 +34,18 @@ from jobs.outcomes import (
     request,
     well,
 )
-from jobs.readers import read_feed
 from jobs.record import Polled, Recorded, record
-from jobs.remote import Fetcher, ReadAnswer, digest_of, read_elsewhere, size_of
+from jobs.remote import Fetcher, digest_of, size_of
 
 log = logging.getLogger("planet.poll")
 
 # Polls are stored together when there are so many, or so many that have been read: these hold all that is new.
 BATCH, READ = 50, 25
-# About so many bodies are being read, or have been: what came of them is large, and it is enough to do meanwhile.
-MOST_READING = 32
-# No further feed is asked while so many bodies wait for a child: the network is faster than children are.
-MOST_UNREAD = 128
-# Bodies that one child reads in a row, unless one is large (bytes), and how long a body may wait for so many.
-TOGETHER = 4
-LARGE = 200_000
-FOR_COMPANY = timedelta(seconds=0.2)
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)
 # A feed whose poll could not be recorded, whatever the reason, is not asked again for so long.
 LEFT_ALONE = timedelta(minutes=5)
 _PATIENCE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """A body that waits for its turn, as it came: what is read of it may be twenty times as long."""
-
-    feed: DueFeed
-    state: PollState
-    answer: Answer
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A body that a child is reading."""
-
-    feed: DueFeed
-    state: PollState
-    answer: Answer
-    known: frozenset[str]
-    size: int
 
 
 class Sweep:
@@ -103,8 +73,7 @@ class Sweep:
         self._terms = terms
         self._clock = clock
         self._until = until
-        self._unread: deque[_Unread] = deque()
-        self._reading: dict[Future[Reading], _Reading] = {}
+        self._bodies = Bodies(database, children, terms, clock)
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
         self._under_way: set[int] = set()
@@ -149,10 +118,7 @@ class Sweep:
         return PollSummary(feeds=polled, **self._counts)
 
     def _take(self, room: int) -> Sequence[Request]:
-        waiting = [size_of(body.answer) for body in self._unread] + [begun.size for begun in self._reading.values()]
-        if self._until() or len(self._unread) >= MOST_UNREAD:
-            return []
-        if self._fetcher.bytes_under_way() + sum(waiting) > MOST_WAITING_BYTES:
+        if self._until() or self._bodies.have_no_room(self._fetcher.bytes_under_way()):
             return []
         crowded, now = self._fetcher.crowded_hosts(), self._clock()
         left_alone = [id for id, at in self._asked.items() if now - at < LEFT_ALONE]
@@ -177,57 +143,20 @@ class Sweep:
             if state.body_hash == feed.state.body_hash:
                 self._unchanged(feed, state, outcome)
             else:
-                self._unread.append(_Unread(feed, state, outcome, self._clock()))
-
-    def _read_more(self, *, at_once: bool) -> None:
-        """Have the bodies read that wait, several at a time; the last few wait for company, but not for long."""
-        while self._unread and len(self._reading) < MOST_READING:
-            is_late = self._clock() - self._unread[0].since >= FOR_COMPANY
-            if len(self._unread) < TOGETHER and not (at_once or is_late):
-                return
-            self._read(self._several())
-
-    def _several(self) -> list[_Unread]:
-        """The next bodies for one child: a large one is its last."""
-        several = [self._unread.popleft()]
-        while self._unread and len(several) < TOGETHER and size_of(several[-1].answer) < LARGE:
-            several.append(self._unread.popleft())
-        return several
-
-    def _read(self, bodies: Sequence[_Unread]) -> None:
-        here: list[_Reading] = []
-        tasks = []
-        for body in bodies:
-            feed, answer = body.feed, body.answer
-            known = store.entries.known_hashes(self._database, feed.id)
-            # What is kept of the answer is small.
-            begun = _Reading(feed, body.state, replace(answer, body=b""), frozenset(known), size_of(answer))
-            if isinstance(answer, ReadAnswer):
-                self._reading[read_elsewhere(answer, known)] = begun
-            else:
-                filters = self._terms.keeping.filters.get(feed.url, NO_FILTERS)
-                sent = (answer.body, answer.coding, answer.content_type, answer.url)
-                tasks.append((*sent, known, self._terms.max_bytes, filters))
-                here.append(begun)
-        if tasks:
-            self._reading |= zip(self._children.submit_together(read_feed, tasks), here, strict=True)
+                self._bodies.add(feed, state, outcome)
 
     def _collect(self, *, wait_for_all: bool) -> None:
-        self._read_more(at_once=wait_for_all)
-        while self._reading:
-            finished, _ = wait(self._reading, timeout=_PATIENCE if wait_for_all else 0, return_when=FIRST_COMPLETED)
+        self._bodies.begin(at_once=wait_for_all)
+        while self._bodies.are_read:
+            finished = self._bodies.finished(_PATIENCE if wait_for_all else 0)
             if not finished and (self._until() or not wait_for_all):
                 return
-            for future in finished:
-                begun = self._reading.pop(future)
-                if (alone := self._children.again(future)) is not None:
-                    self._reading[alone] = begun
-                else:
-                    self._take_in(begun, future)
-            self._read_more(at_once=wait_for_all)  # before anything is stored, which takes a while
+            for begun, future in finished:
+                self._take_in(begun, future)
+            self._bodies.begin(at_once=wait_for_all)  # before anything is stored, which takes a while
             self._record_if_worth_it()
 
-    def _take_in(self, begun: _Reading, future: Future[Reading]) -> None:
+    def _take_in(self, begun: Begun, future: Future[Reading]) -> None:
         try:
             reading = result(future)
         except PageInstead as error:
@@ -253,7 +182,7 @@ class Sweep:
                 where = replace(feed.state.where, address=found.answer.url, why="found")
                 state = replace(feed.state, body_hash=digest(found.answer.body), where=where)
                 answer = replace(found.answer, permanently="")
-                begun = _Reading(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
+                begun = Begun(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
                 self._good(begun, found.reading, found.search.offers)
             else:
                 self._fail(feed, found.search.page, NO_FEED_FOUND)
@@ -267,7 +196,7 @@ class Sweep:
         self._done.append(Polled(feed, self._well(feed, state, answer), poll))
         log.debug("unchanged", extra={"feed": feed.url})
 
-    def _good(self, begun: _Reading, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
+    def _good(self, begun: Begun, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
         self._counts["fetched"] += 1
         feed, answer = begun.feed, begun.answer
         state = replace(
@@ -337,15 +266,16 @@ class Sweep:
 
     def _let_hosts_rest(self, done: Sequence[Polled]) -> None:
         """Have those hosts left alone that these polls were told to leave; and these feeds, where others were told."""
-        told = {host_of(polled.resting): polled.resting for polled in done if polled.resting}
+        if not self._resting and not any(polled.resting for polled in done):
+            return
+        asked = {host_of(polled.feed.address): polled.feed.address for polled in done}
         for polled in done:
             if polled.resting:
-                host = host_of(polled.resting)
-                self._resting[host] = max(polled.state.next_poll_at, self._resting.get(host, polled.state.next_poll_at))
-        if self._resting:
-            asked = {host_of(polled.feed.address): polled.feed.address for polled in done} | told
-            for host in asked.keys() & self._resting.keys():
-                store.feeds.hold_host(self._database, asked[host], self._resting[host])
+                host, until = host_of(polled.resting), polled.state.next_poll_at
+                asked[host] = polled.resting
+                self._resting[host] = max(until, self._resting.get(host, until))
+        for host in asked.keys() & self._resting.keys():
+            store.feeds.hold_host(self._database, asked[host], self._resting[host])
 
     def _record_reading(self, polled: Polled, reading: Reading) -> Recorded:
         try:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 
 
 @dataclass(frozen=True, slots=True)
 class Elements:
     """A feed and its entries under feedparser's names; version "": none; `problem`: why it isn't well-formed.
 
-    `namespaces` are the addresses that the document declares, in lower case, `hours` and `days` what its skipHours and
-    skipDays hold: None where the reader doesn't tell.
+    `hours` and `days` are what its skipHours and skipDays hold; without `may_withdraw` no entry is withdrawn.
 
     Source: feedparser's documentation, "Reference".
     """
@@ -20,7 +21,7 @@ class Elements:
     version: str
     feed: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
-    namespaces: Collection[str] | None = None
-    hours: Sequence[str] | None = None
-    days: Sequence[str] | None = None
+    hours: Sequence[str]
+    days: Sequence[str]
+    may_withdraw: bool
     problem: Exception | None = None

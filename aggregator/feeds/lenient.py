@@ -16,7 +16,7 @@ from typing import Any
 import feedparser
 
 from aggregator.errors import FeedUnreadable
-from aggregator.feeds.elements import Elements
+from aggregator.feeds.elements import TOMBSTONES, Elements
 
 # What no XML document may hold; one such character would make the whole feed "not well-formed".
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -45,7 +45,9 @@ def leniently(text: str) -> Elements:
     """
     result = _parsed(_legal(text))
     problem = result.get("bozo_exception") if result.bozo else None
-    return Elements(result.get("version") or "", result.feed, result.entries, problem=problem)
+    hours, days = _listed(text, "skipHours", "hour"), _listed(text, "skipDays", "day")
+    may_withdraw = TOMBSTONES in text
+    return Elements(result.get("version") or "", result.feed, result.entries, hours, days, may_withdraw, problem)
 
 
 def _legal(text: str) -> str:
@@ -114,3 +116,14 @@ def _repaired(text: str) -> str:
 
     parts = CDATA.split(text)
     return "".join(part if index % 2 else _AMPERSAND.sub(repaired, part) for index, part in enumerate(parts))
+
+
+def _listed(text: str, element: str, part: str) -> list[str]:
+    if f"<{element}" not in text:
+        return []
+    text = CDATA.sub("", text)  # what a post quotes is not the feed's own
+    begin = text.find(f"<{element}")
+    if begin < 0:
+        return []
+    block = text[begin : begin + 2_000].partition(f"</{element}")[0]
+    return [found.strip() for found in re.findall(rf"<{part}>([^<]{{1,20}})</{part}>", block)]

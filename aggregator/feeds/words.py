@@ -13,7 +13,7 @@ from xml.parsers import expat
 import feedparser
 
 from aggregator.feeds.dates import SHORT_ISO
-from aggregator.feeds.elements import Elements
+from aggregator.feeds.elements import TOMBSTONES, Elements
 from aggregator.feeds.quick import Attributes, Reader, Unusual, Word
 
 _KINDS = {"text": "text/plain", "plain": "text/plain", "html": "text/html"}
@@ -27,7 +27,8 @@ def quickly(text: str) -> Elements | None:
         reader.read(text)
     except (Unusual, expat.ExpatError):
         return None
-    return Elements(reader.version, reader.feed, reader.entries, reader.namespaces, reader.hours, reader.days)
+    may_withdraw = TOMBSTONES in reader.namespaces
+    return Elements(reader.version, reader.feed, reader.entries, reader.hours, reader.days, may_withdraw)
 
 
 def _rss(reader: Reader, _: Attributes) -> None:

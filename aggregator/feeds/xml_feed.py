@@ -32,7 +32,6 @@ LONGEST_NAME = 500
 _END = re.compile(r"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>\s*(?:<!--.{0,2000}?-->\s*)*$", re.IGNORECASE | re.DOTALL)
 _CDF = re.compile(r"(?:<!--.{0,2000}?-->|<![^>]{0,500}>|\s)*<channel[\s>]", re.IGNORECASE | re.DOTALL)
 _NOT_TEXT = ("image/", "audio/", "video/", "application/octet-stream", "application/pdf")
-_TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 _DELETED = re.compile(r"""<(?:[\w.-]+:)?deleted-entry\b[^>]{0,500}?\bref\s*=\s*(?:"([^"]{1,1000})"|'([^']{1,1000})')""")
 _ENTITY = re.compile(r"&#?\w{1,32};")
 _MAIL = re.compile(r"(?:mailto:)?[^\s<>()\[\],;:]+@[^\s<>()\[\],;:]+")
@@ -62,12 +61,9 @@ def meaning(found: Elements, text: str, url: str) -> ParsedFeed:
         entries=tuple(
             _entry(entry, feed, home or url, url, day_first=day_first, is_atom=is_atom) for entry in found.entries
         ),
-        deleted=_deleted(text) if _TOMBSTONES in (text if found.namespaces is None else found.namespaces) else (),
+        deleted=_deleted(text) if found.may_withdraw else (),
         asked_for=_asked_for(feed),
-        quiet=Quiet(
-            _hours(_listed(text, "skipHours", "hour") if found.hours is None else found.hours),
-            _quiet_days(_listed(text, "skipDays", "day") if found.days is None else found.days),
-        ),
+        quiet=Quiet(_hours(found.hours), _quiet_days(found.days)),
         remark=_remark(found.problem),
         is_cut=found.problem is not None and not _END.search(text[-3_000:]),
     )
@@ -253,14 +249,3 @@ def _quiet_days(listed: Sequence[str]) -> frozenset[int]:
     """RSS 2.0 `skipDays`."""
     days = frozenset(_DAYS.index(name.lower()) for name in listed if name.lower() in _DAYS)
     return days if len(days) < 7 else frozenset()
-
-
-def _listed(text: str, element: str, part: str) -> list[str]:
-    if f"<{element}" not in text:
-        return []
-    text = CDATA.sub("", text)  # what a post quotes is not the feed's own
-    begin = text.find(f"<{element}")
-    if begin < 0:
-        return []
-    block = text[begin : begin + 2_000].partition(f"</{element}")[0]
-    return [found.strip() for found in re.findall(rf"<{part}>([^<]{{1,20}})</{part}>", block)]
