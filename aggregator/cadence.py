@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aggregator.model import PollState, Quiet
@@ -75,8 +75,8 @@ def outside(quiet: Quiet, instant: datetime, latest: datetime) -> datetime:
 
 def after_success(state: PollState, now: datetime, every: timedelta) -> PollState:
     """Forget earlier failures and wait for the usual interval."""
-    return replace(
-        state, next_poll_at=now + every, last_poll_at=now, failing_since=None, stay_away_until=None, failures=0
+    return state._replace(
+        next_poll_at=now + every, last_poll_at=now, failing_since=None, stay_away_until=None, failures=0
     )
 
 
@@ -90,8 +90,7 @@ def after_failure(
     doublings = min(state.failures, 10)  # an open exponent overflows timedelta
     since = state.failing_since or now
     usual = LOST_PAUSE if now - since >= LONG_LOST else min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE)
-    return replace(
-        state,
+    return state._replace(
         next_poll_at=now + max(usual, every, stay_away),
         last_poll_at=now,
         failing_since=since,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ WORDS = [
     *("privacy", "workflow", "safety", "order", "result", "medication", "queue", "template", "naïve", "café", "we’re"),
 ]
 _MONTH = "Nov"
+# Each entry has a day of the month of its own, and up to 20 are there at the beginning.
+MOST_CHANGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,15 @@ class Farm:
         """How many entries the first so many feeds had at the beginning."""
         return sum(_shape(number)[0] for number in range(feeds))
 
-    def change(self, share: float, version: int) -> int:
-        """Let some of the feeds have a new entry; return how many."""
-        changed = range(0, self.feeds, round(1 / share))
-        for number in changed:
+    def changed(self, share: float, version: int) -> Callable[[], None]:
+        """Prepare a new entry for some of the feeds; return what lets them have it, in a moment.
+
+        `version` is how many they have had since the beginning, at most MOST_CHANGES.
+        """
+        numbers = range(0, self.feeds, round(1 / share))
+        for number in numbers:
             _write(self.folder / "feeds", number, version)
-        return len(changed)
+        return lambda: _publish(self.folder / "feeds", numbers)
 
 
 def address(number: int) -> str:
@@ -70,6 +75,7 @@ def serving(folder: Path, feeds: int) -> Iterator[Farm]:
         readable.chmod(0o755)
     (folder / "feeds").mkdir()
     size = sum(_write(folder / "feeds", number, 0) for number in range(feeds))
+    _publish(folder / "feeds", range(feeds))
     farm = Farm(folder, feeds, free_port(), free_port(), free_port(), size)
     _make_certificate(folder, feeds)
     (folder / "nginx.conf").write_text(_nginx(farm))
@@ -85,16 +91,20 @@ def serving(folder: Path, feeds: int) -> Iterator[Farm]:
 
 
 def _write(folder: Path, number: int, version: int) -> int:
+    """Write a feed beside the one that is served; return its size in bytes."""
     (entries, paragraphs), chance = _shape(number), random.Random(number)
     kind = (_rss, _atom, _atom, _rdf)[number % 4]
     posts = [(n, _text(chance, paragraphs)) for n in range(entries)]
     posts += [(entries + n, _text(chance, paragraphs)) for n in range(version)]
     body = kind(number, posts[-20:]).encode()
-    for name, content in ((f"{number}.xml", body), (f"{number}.xml.gz", gzip.compress(body, 6))):
-        part = folder / f"{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+    (folder / f"{number}.xml.part").write_bytes(body)
+    (folder / f"{number}.xml.gz.part").write_bytes(gzip.compress(body, 6))
     return len(body)
+
+
+def _publish(folder: Path, numbers: Iterable[int]) -> None:
+    for name in (f"{number}.xml{packed}" for number in numbers for packed in ("", ".gz")):
+        (folder / f"{name}.part").replace(folder / name)
 
 
 def _shape(number: int) -> tuple[int, int]:

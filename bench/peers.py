@@ -34,6 +34,10 @@ class Resident:
         usage, self.holds = self._worker.round()
         return usage
 
+    def warm_up(self) -> None:
+        """A cycle that counts for nothing: after it, what the process works with is at hand."""
+        self.poll()
+
     def close(self) -> None:
         """End it."""
         self._worker.close()
@@ -53,6 +57,9 @@ class Program:
     def poll(self) -> Usage:
         """One run, from start to end."""
         return ended(self._command, self._environ)
+
+    def warm_up(self) -> None:
+        """Each run begins from nothing."""
 
     def close(self) -> None:
         """Nothing is left running."""

@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,7 +147,7 @@ class Cluster:
     def _item(self, request: Request) -> Item:
         feed = request.key
         assert isinstance(feed, DueFeed)
-        return Item(replace(request, key=None), feed.state.body_hash, self._filters.get(feed.url, NO_FILTERS))
+        return Item(request._replace(key=None), feed.state.body_hash, self._filters.get(feed.url, NO_FILTERS))
 
     def _latest(self, batch: Sequence[Request]) -> datetime:
         """When a batch must be back: its feeds may all be of one host, and so may those of the one before it."""

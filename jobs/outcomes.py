@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -63,7 +63,7 @@ def renewed(state: PollState, answer: Answer) -> PollState:
     last_modified = answer.headers.get("last-modified", "" if is_new_body else state.last_modified)
     if (etag, last_modified, answer.status) == (state.etag, state.last_modified, state.status):
         return state  # as of most polls
-    return replace(state, etag=etag, last_modified=last_modified, status=answer.status)
+    return state._replace(etag=etag, last_modified=last_modified, status=answer.status)
 
 
 def well(feed: DueFeed, state: PollState, answer: Answer, bounds: Bounds, now: datetime) -> PollState:
@@ -73,7 +73,7 @@ def well(feed: DueFeed, state: PollState, answer: Answer, bounds: Bounds, now: d
     rest = bounds.at_most if state.trusts_push else bounds.fitting(state, now)
     every = bounds.interval(feed.url, feed.every or rest, asked)
     next_poll_at = outside(state.quiet, now + every, now + bounds.at_most)
-    return after_success(state if where is state.where else replace(state, where=where), now, next_poll_at - now)
+    return after_success(state if where is state.where else state._replace(where=where), now, next_poll_at - now)
 
 
 def failed(feed: DueFeed, outcome: Outcome | None, problem: str, bounds: Bounds, now: datetime) -> PollState:
@@ -89,7 +89,7 @@ def failed(feed: DueFeed, outcome: Outcome | None, problem: str, bounds: Bounds,
     if stay_away:
         problem = f"{problem}; it asks us not to come before {now + stay_away:%Y-%m-%d %H:%M} UTC"
     every = bounds.interval(feed.url, feed.every)
-    return after_failure(replace(feed.state, status=status, where=where), now, problem, every, stay_away)
+    return after_failure(feed.state._replace(status=status, where=where), now, problem, every, stay_away)
 
 
 def history(

@@ -39,8 +39,9 @@ from jobs.remote import Fetcher, digest_of, size_of
 
 log = logging.getLogger("planet.poll")
 
-# Polls are stored together when there are so many, or so many that have been read: these hold all that is new.
-BATCH, READ = 50, 25
+# Polls are stored together when there are so many; one that has read something counts as several, for all that is new.
+BATCH = 250
+A_READING = 10
 NO_FEED_FOUND = "this is a web page, not a feed, and none was found that belongs to it"
 LONGEST_WAIT = timedelta(seconds=0.5)
 # A feed whose poll could not be recorded, whatever the reason, is not asked again for so long.
@@ -76,6 +77,7 @@ class Sweep:
         self._bodies = Bodies(database, children, terms, clock)
         self._pages: list[search.Search] = []
         self._done: list[Polled] = []
+        self._weight = 0
         self._under_way: set[int] = set()
         self._resting: dict[str, datetime] = {}
         self._asked = {} if asked is None else asked
@@ -139,7 +141,7 @@ class Sweep:
         elif not is_feed(outcome):
             self._fail(feed, outcome, reason(outcome))
         else:
-            state = renewed(replace(feed.state, body_hash=digest_of(outcome)), outcome)
+            state = renewed(feed.state._replace(body_hash=digest_of(outcome)), outcome)
             if state.body_hash == feed.state.body_hash:
                 self._unchanged(feed, state, outcome)
             else:
@@ -180,7 +182,7 @@ class Sweep:
             if found.answer and found.reading:
                 log.info("it is a web page; its feed was found at %s", found.answer.url, extra={"feed": feed.url})
                 where = replace(feed.state.where, address=found.answer.url, why="found")
-                state = replace(feed.state, body_hash=digest(found.answer.body), where=where)
+                state = feed.state._replace(body_hash=digest(found.answer.body), where=where)
                 answer = replace(found.answer, permanently="")
                 begun = Begun(feed, renewed(state, answer), answer, frozenset(), len(answer.body))
                 self._good(begun, found.reading, found.search.offers)
@@ -192,15 +194,17 @@ class Sweep:
         # A feed that failed for a while has its old problem no more; a remark on its text still holds.
         remark = feed.state.problem if not feed.state.failures else ""
         poll = history(self._clock(), answer, "unchanged", size_of(answer))
-        state = state if state.problem == remark else replace(state, problem=remark)
-        self._done.append(Polled(feed, self._well(feed, state, answer), poll))
+        state = state if state.problem == remark else state._replace(problem=remark)
+        before, after = feed.state, self._well(feed, state, answer)
+        was_well = not before.failures and before.failing_since is None and before.stay_away_until is None
+        is_as_it_was = was_well and state is before and after.where is before.where
+        self._finish(Polled(feed, after, poll, is_as_it_was=is_as_it_was))
         log.debug("unchanged", extra={"feed": feed.url})
 
     def _good(self, begun: Begun, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
         self._counts["fetched"] += 1
         feed, answer = begun.feed, begun.answer
-        state = replace(
-            begun.state,
+        state = begun.state._replace(
             problem=reading.remark,
             asked_for=reading.asked_for,
             quiet=reading.quiet,
@@ -209,7 +213,7 @@ class Sweep:
         poll = history(self._clock(), answer, "read", begun.size, reading.remark)
         is_whole = answer.status != DELTA
         offers = arrivals.offers(feed, reading, answer, of_page)
-        self._done.append(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole, offers))
+        self._finish(Polled(feed, self._well(feed, state, answer), poll, reading, begun.known, is_whole, offers))
 
     def _well(self, feed: DueFeed, state: PollState, answer: Answer) -> PollState:
         after = well(feed, state, answer, self._terms.bounds, self._clock())
@@ -222,38 +226,41 @@ class Sweep:
         now = self._clock()
         after = failed(feed, outcome, problem, self._terms.bounds, now)
         resting = outcome.url if isinstance(outcome, Answer) and outcome.status == TOO_MANY_REQUESTS else ""
-        self._done.append(Polled(feed, after, history(now, outcome, "failed", size, problem), resting=resting))
+        self._finish(Polled(feed, after, history(now, outcome, "failed", size, problem), resting=resting))
         if after.where.retired_at and not feed.state.where.retired_at:
             told = "RETIRED: it has said for good that it is gone (410, on two days); remove it from feeds.toml"
             log.error("%s", told, extra={"feed": feed.url})
         else:
             log.warning("failed: %s", problem, extra={"feed": feed.url, "next": after.next_poll_at.isoformat()})
 
+    def _finish(self, polled: Polled) -> None:
+        self._done.append(polled)
+        self._weight += A_READING if polled.reading else 1
+
     def _record_if_worth_it(self) -> None:
         """Store a batch when it is large, or when its first poll has waited long enough for the others."""
         now = self._clock()
-        is_large = len(self._done) >= BATCH or sum(polled.reading is not None for polled in self._done) >= READ
-        if is_large or (self._done and now - self._waits_since >= LONGEST_WAIT):
+        if self._weight >= BATCH or (self._done and now - self._waits_since >= LONGEST_WAIT):
             self._record()
         if not self._done:
             self._waits_since = now
 
     def _record(self) -> None:
         """Store every poll that is done, each whole, all in one transaction."""
-        done, self._done = self._done, []
+        done, self._done, self._weight = self._done, [], 0
         if not done:
             return
         with store.transaction(self._database):
             stored = {each.feed.url: self._record_reading(each, each.reading) for each in done if each.reading}
             done = [_as_it_went(each, stored.get(each.feed.url)) for each in done]
-            store.feeds.record_states(self._database, [(each.feed.id, each.feed.due_at, each.state) for each in done])
+            self._record_states(done)
             self._let_hosts_rest(done)
             polls = [(each.feed.id, each.poll) for each in done]
             store.polls.record(self._database, polls, self._terms.keeping.polls)
             # A blog's page tells how its feed is doing.
             told = [("blog", id) for id, poll in polls if poll.outcome != "unchanged"]
             store.stale.mark_sections(self._database, told)
-            counts = tally.of_polls(poll for _, poll in polls)
+            counts = tally.of_polls([poll for _, poll in polls])
             store.metrics.add(self._database, counts)
         for polled in done:
             self._under_way.discard(polled.feed.id)
@@ -263,6 +270,14 @@ class Sweep:
         for url, recorded in stored.items():
             if recorded.told:
                 log.log(recorded.level, "%s", recorded.told, extra={"feed": url})
+
+    def _record_states(self, done: Sequence[Polled]) -> None:
+        changed, same = (
+            [(each.feed.id, each.feed.due_at, each.state) for each in done if each.is_as_it_was == is_as_it_was]
+            for is_as_it_was in (False, True)
+        )
+        store.feeds.record_states(self._database, changed)
+        store.feeds.record_times(self._database, same)
 
     def _let_hosts_rest(self, done: Sequence[Polled]) -> None:
         """Have those hosts left alone that these polls were told to leave; and these feeds, where others were told."""

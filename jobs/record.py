@@ -33,12 +33,12 @@ from jobs import arrivals
 HEARD = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Polled:
     """One feed's poll, ready to be stored.
 
     `is_whole` tells that the body held all that the feed has; `offers` are None when they stay what they were;
-    `resting` is an address on the host that said 429.
+    `resting` is an address on the host that said 429; where `is_as_it_was`, the state has only other times.
     """
 
     feed: DueFeed
@@ -49,6 +49,7 @@ class Polled:
     is_whole: bool = True
     offers: Offers | None = None
     resting: str = ""
+    is_as_it_was: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Item:
     filters: Filters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadAnswer(Answer):
     """An answer whose body was read where it was fetched: of the body only digest and size are left.
 
@@ -87,7 +87,7 @@ class _Work:
     """A batch on its way: what is still to be asked for, what came of the rest, and what is being read."""
 
     def __init__(self, batch: Sequence[Item], manners: Manners, engine: Engine, children: Children) -> None:
-        self.requests = [replace(item.request, key=index) for index, item in enumerate(batch)]
+        self.requests = [item.request._replace(key=index) for index, item in enumerate(batch)]
         self._batch = batch
         self._max_bytes = manners.max_bytes
         self._engine = engine

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
@@ -300,6 +303,50 @@ def test_a_sweep_given_up_leaves_the_engine_usable(engine: Engine, web: Farm) ->
     sweep.close()
 
     assert isinstance(engine.fetch(Request(f"{web.url}/")), Answer)
+
+
+def test_a_kept_connection_is_used_again_and_forgotten_when_its_server_closes_it(engine: Engine) -> None:
+    accepted: list[socket.socket] = []
+
+    def answer(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            accepted.append(connection)
+            threading.Thread(target=converse, args=[connection], daemon=True).start()
+
+    def converse(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while connection.recv(10_000):
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    def fetched(listener: socket.socket) -> int:
+        outcome = engine.fetch(Request(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+        assert isinstance(outcome, Answer)
+        return outcome.status
+
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        for listener in (first, second):
+            threading.Thread(target=answer, args=[listener], daemon=True).start()
+
+        assert [fetched(first), fetched(first), fetched(second)] == [204, 204, 204]
+        assert len(accepted) == 2
+
+        accepted[0].shutdown(socket.SHUT_RDWR)
+        assert fetched(second) == 204
+        assert _watched(engine) <= 1
+        assert (fetched(first), len(accepted)) == (204, 3)
+        for listener in (first, second):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def _watched(engine: Engine) -> int:
+    """How many sockets the kernel watches for an engine."""
+    lines = Path(f"/proc/self/fdinfo/{engine._poller.fileno()}").read_text().splitlines()
+    descriptors = [line.split()[1] for line in lines if line.startswith("tfd:")]
+    return sum(os.readlink(f"/proc/self/fd/{number}").startswith("socket:") for number in descriptors)
 
 
 def test_requests_speaks_through_the_engine(web: Farm) -> None:

@@ -66,6 +66,27 @@ def test_a_feed_is_due_until_its_poll_is_recorded(database: Database) -> None:
     assert store.feeds.due(database, NOON, 10) == []
 
 
+@pytest.mark.parametrize("hinted", [None, -1, 1], ids=["no hint", "a hint before", "a hint since"])
+def test_to_record_the_times_of_a_poll_does_what_to_record_all_of_it_does(
+    database: Database, hinted: int | None
+) -> None:
+    subscribed(database, "http://a.test/feed", "http://b.test/feed")
+    of_all, of_times = store.feeds.due(database, NOON, 10)
+    with store.transaction(database):
+        if hinted is not None:
+            at = hours_ago(-hinted)
+            database.execute("UPDATE feed SET hint = 'ping', hinted_at = ?", [store.connection.to_text(at)])
+        for record, due in ((store.feeds.record_states, of_all), (store.feeds.record_times, of_times)):
+            after = due.state._replace(next_poll_at=hours_ago(-9), last_poll_at=hours_ago(-0.5))
+            record(database, [(due.id, NOON, after)])
+
+    one, other = (dict(row) for row in database.query("SELECT * FROM feed ORDER BY id"))
+
+    differs = {name for name in one if one[name] != other[name]}
+    assert differs == {"id", "url", "slug", "host", "territory", "territory_host"}
+    assert (one["polls"], one["hint"]) == (1, "ping" if hinted == 1 else "")
+
+
 def test_feeds_that_have_just_begun_to_fail_can_be_hurried(database: Database) -> None:
     fresh, lost = subscribed(database, "http://a.test/feed", "http://b.test/feed")
     with store.transaction(database):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aggregator.model.push import NO_OFFERS, Offers
 from aggregator.urls import origin
@@ -60,8 +60,7 @@ class Whereabouts:
     retired_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PollState:
+class PollState(NamedTuple):
     """What the polls of one feed have left for the next one.
 
     Before `stay_away_until` it is not polled whatever happens (Retry-After); `posted_at` and `posts_every` are of
@@ -86,8 +85,7 @@ class PollState:
     trusts_push: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DueFeed:
+class DueFeed(NamedTuple):
     """A feed that was found due at an instant, with its state.
 
     `hint` is what said that it has changed: "push", "ping" or "".
@@ -220,7 +218,7 @@ class Reading:
     offers: Offers = NO_OFFERS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Poll:
     """One poll in a feed's history; 0 as status: there was no answer."""
 

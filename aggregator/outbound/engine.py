@@ -43,6 +43,14 @@ MOST_REDIRECTS = 5
 _TICK = 0.1
 _ASK_EVERY = 0.5
 _KEPT_FOR_EACH = 8
+_WANTED = {
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
+}
+# What libcurl is told of a socket: an error or an end is for it to find out, by reading or by writing.
+_FIND_OUT = pycurl.CSELECT_IN | pycurl.CSELECT_OUT
+_ACTIONS = {select.POLLIN: pycurl.CSELECT_IN, select.POLLOUT: pycurl.CSELECT_OUT}
 
 
 class Engine:
@@ -212,21 +220,20 @@ class Engine:
     # -- the loop ----------------------------------------------------------------------------------
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        """Note which events of a socket libcurl waits for.
+
+        One that it waits for no more stays with the poller, as its connection is kept and will be used again; closed,
+        it is forgotten there by itself.
+        """
         if event == pycurl.POLL_REMOVE:
-            if descriptor in self._watched:
-                self._watched.remove(descriptor)
-                with suppress(OSError):  # it was closed before we were told; an error here would end all transfers
-                    self._poller.unregister(descriptor)
+            self._watched.discard(descriptor)
             return
-        wanted = (select.POLLIN if event & pycurl.POLL_IN else 0) | (select.POLLOUT if event & pycurl.POLL_OUT else 0)
-        if descriptor in self._watched:
-            try:
-                self._poller.modify(descriptor, wanted)
-                return
-            except FileNotFoundError:  # closed and opened anew under the same number
-                pass
         self._watched.add(descriptor)
-        self._poller.register(descriptor, wanted)
+        wanted = _WANTED.get(event, 0)
+        try:
+            self._poller.modify(descriptor, wanted)
+        except FileNotFoundError:  # a new one
+            self._poller.register(descriptor, wanted)
 
     def _set_alarm(self, milliseconds: int) -> None:
         self._alarm = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
@@ -238,7 +245,11 @@ class Engine:
             now = time.monotonic()
             pause = max(0.0, min(ends_at, self._alarm if self._alarm is not None else ends_at) - now)
             for descriptor, events in self._poller.poll(pause):
-                self._multi.socket_action(descriptor, _action(events))
+                if descriptor in self._watched:
+                    self._multi.socket_action(descriptor, _ACTIONS.get(events, _FIND_OUT))
+                else:  # a kept connection that its server has closed; perhaps libcurl has, too, a moment ago
+                    with suppress(OSError):
+                        self._poller.unregister(descriptor)
             if self._alarm is not None and time.monotonic() >= self._alarm:
                 self._alarm = None
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
@@ -299,7 +310,7 @@ class Engine:
         if transfer.only_permanent:
             transfer.permanently = url
         if transfer.status == 303 or (transfer.status in (301, 302) and transfer.request.method == "POST"):
-            transfer.request = replace(transfer.request, method="GET", content=b"")
+            transfer.request = transfer.request._replace(method="GET", content=b"")
         transfer.begin_hop(url)
         if self._per_host_running[transfer.host] >= self._per_host:
             self._waiting[transfer.host].append(transfer)
@@ -331,15 +342,6 @@ class Engine:
         self._running.clear()
         self._per_host_running.clear()
         self._waiting.clear()
-
-
-def _action(events: int) -> int:
-    """What libcurl is told of a socket: an error or an end is for it to find out, by reading or by writing."""
-    if events & ~(select.POLLIN | select.POLLOUT):
-        return int(pycurl.CSELECT_IN | pycurl.CSELECT_OUT)
-    return int(
-        (pycurl.CSELECT_IN if events & select.POLLIN else 0) | (pycurl.CSELECT_OUT if events & select.POLLOUT else 0)
-    )
 
 
 class _Poll:

@@ -137,6 +137,20 @@ def record_states(database: Database, polled: Collection[tuple[int, datetime, Po
     database.conn.executemany(_RECORD, (_row(*each) for each in polled))
 
 
+def record_times(database: Database, polled: Collection[tuple[int, datetime, PollState]]) -> None:
+    """Store when feeds were and will be polled, whose states are else what they were: well; inside a transaction.
+
+    It is what `record_states` would do, for most polls, and at half its price.
+    """
+    database.conn.executemany(
+        _RECORD_TIMES,
+        (
+            (to_text(due_at), to_text(state.next_poll_at), to_text(state.last_poll_at), id)
+            for id, due_at, state in polled
+        ),
+    )
+
+
 def _row(id: int, due_at: datetime, state: PollState) -> tuple[str | int | bytes | None, ...]:
     where = state.where
     since, failures, last_at = to_text(due_at), state.failures, to_text(state.last_poll_at)
@@ -176,6 +190,13 @@ UPDATE feed SET polls = polls + 1,
     etag = ?, last_modified = ?, body_hash = ?, failing_since = ?, stay_away_until = ?, asked_for = ?, quiet = ?,
     address = ?, address_why = ?, moved_to = ?, moved_at = ?, gone_at = ?, retired_at = ?, status = ?, problem = ?
 WHERE id = ?
+"""
+
+_RECORD_TIMES = """
+UPDATE feed SET polls = polls + 1, last_poll_at = ?3, last_good_at = ?3,
+    next_poll_at = CASE WHEN hint <> '' AND hinted_at > ?1 THEN min(?2, max(?3, hinted_at)) ELSE ?2 END,
+    hint = CASE WHEN hinted_at > ?1 THEN hint ELSE '' END
+WHERE id = ?4
 """
 
 
