@@ -163,9 +163,15 @@ def _one_by_one(function: Callable[..., T], tasks: Sequence[Sequence[Any]]) -> l
 
 
 def _limited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    # RLIMIT_CPU counts the whole life of a process, so each task moves it on.
+    _allow(CPU_SECONDS + sum(len(arg) for arg in args if isinstance(arg, bytes | str)) // BYTES_A_SECOND)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        # The next task has to be received first. A child that dies then, doing nothing, takes the whole pool along.
+        _allow(CPU_SECONDS)
+
+
+def _allow(seconds: int) -> None:
+    """Let this process use the processor for so long from now on: RLIMIT_CPU counts its whole life."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    more = sum(len(arg) for arg in args if isinstance(arg, bytes | str)) // BYTES_A_SECOND
-    soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + more
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
-    return function(*args, **kwargs)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, resource.RLIM_INFINITY))

@@ -5,6 +5,7 @@ import resource
 import signal
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,22 @@ def slow(seconds: float) -> float:
     while time.process_time() - began < seconds:
         pass
     return seconds
+
+
+class Bulky:
+    """What takes a while to be unpacked by who receives it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return slow, (0.6,)
+
+
+def nearly_too_long() -> None:
+    """Use the processor until little is left of what is allowed."""
+    slow(resource.getrlimit(resource.RLIMIT_CPU)[0] - time.process_time() - 0.2)
+
+
+def received(_: object) -> bool:
+    return True
 
 
 @pytest.mark.parametrize(
@@ -161,3 +178,12 @@ def test_a_large_body_has_more_time(children: Children) -> None:
         assert result(own.submit(counting, b"x" * 10_000_000)) == 10_000_000
     finally:
         own.close()
+
+
+def test_what_one_task_has_used_does_not_count_when_the_next_is_received() -> None:
+    children = Children(1)
+    try:
+        result(children.submit(nearly_too_long))
+        assert result(children.submit(received, Bulky()))
+    finally:
+        children.close()
