@@ -195,10 +195,7 @@ class Sweep:
         remark = feed.state.problem if not feed.state.failures else ""
         poll = history(self._clock(), answer, "unchanged", size_of(answer))
         state = state if state.problem == remark else state._replace(problem=remark)
-        before, after = feed.state, self._well(feed, state, answer)
-        was_well = not before.failures and before.failing_since is None and before.stay_away_until is None
-        is_as_it_was = was_well and state is before and after.where is before.where
-        self._finish(Polled(feed, after, poll, is_as_it_was=is_as_it_was))
+        self._finish(Polled(feed, self._well(feed, state, answer), poll))
         log.debug("unchanged", extra={"feed": feed.url})
 
     def _good(self, begun: Begun, reading: Reading, of_page: Offers = NO_OFFERS) -> None:
@@ -272,12 +269,13 @@ class Sweep:
                 log.log(recorded.level, "%s", recorded.told, extra={"feed": url})
 
     def _record_states(self, done: Sequence[Polled]) -> None:
-        changed, same = (
-            [(each.feed.id, each.feed.due_at, each.state) for each in done if each.is_as_it_was == is_as_it_was]
-            for is_as_it_was in (False, True)
-        )
-        store.feeds.record_states(self._database, changed)
-        store.feeds.record_times(self._database, same)
+        left: dict[bool, list[tuple[int, datetime, PollState]]] = {True: [], False: []}
+        for polled in done:
+            feed, state = polled.feed, polled.state
+            is_as_it_was = not state.failures and state.differs_in_times_only(feed.state)
+            left[is_as_it_was].append((feed.id, feed.due_at, state))
+        store.feeds.record_times(self._database, left[True])
+        store.feeds.record_states(self._database, left[False])
 
     def _let_hosts_rest(self, done: Sequence[Polled]) -> None:
         """Have those hosts left alone that these polls were told to leave; and these feeds, where others were told."""

@@ -38,7 +38,7 @@ class Polled:
     """One feed's poll, ready to be stored.
 
     `is_whole` tells that the body held all that the feed has; `offers` are None when they stay what they were;
-    `resting` is an address on the host that said 429; where `is_as_it_was`, the state has only other times.
+    `resting` is an address on the host that said 429.
     """
 
     feed: DueFeed
@@ -49,7 +49,6 @@ class Polled:
     is_whole: bool = True
     offers: Offers | None = None
     resting: str = ""
-    is_as_it_was: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,10 @@ class PollState(NamedTuple):
     """
 
     next_poll_at: datetime
+    last_poll_at: datetime | None = None
     etag: str = ""
     last_modified: str = ""
     body_hash: bytes = b""
-    last_poll_at: datetime | None = None
     failing_since: datetime | None = None
     stay_away_until: datetime | None = None
     asked_for: timedelta = timedelta(0)
@@ -83,6 +83,10 @@ class PollState(NamedTuple):
     failures: int = 0
     problem: str = ""
     trusts_push: bool = False
+
+    def differs_in_times_only(self, other: PollState) -> bool:
+        """Tell whether it is the other one but for when the feed was and will be polled."""
+        return self[2:] == other[2:]
 
 
 class DueFeed(NamedTuple):

@@ -346,10 +346,10 @@ def _state(row: Sequence[Any]) -> PollState:
     posted, every, status, failures, problem, trusts_push = row[-6:]
     return PollState(
         an_instant(next_at),
+        to_instant(last_at),
         etag,
         modified,
         digest,
-        to_instant(last_at),
         to_instant(failing),
         to_instant(away),
         timedelta(seconds=asked_for) if asked_for else _NONE,
