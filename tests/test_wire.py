@@ -21,7 +21,7 @@ from aggregator.serve.connection import MOST_AT_ONCE, Connection
 from aggregator.serve.crossing import carry
 from aggregator.serve.events import MOST_OF_A_CLIENT, Events
 from aggregator.serve.exchange import Exchange, Request, head_of
-from aggregator.serve.pages import Pages
+from aggregator.serve.pages import MOST_BYTES, Pages
 from aggregator.serve.reader import LONGEST_HEAD, PIECE, Reader, Verdict, Whole
 from aggregator.serve.wire import STALL_SECONDS, Server, is_of_this_house
 from tests.builders import NOON
@@ -720,3 +720,20 @@ def test_pages_that_change_are_forgotten_with_their_answers(tmp_path: Path) -> N
         again.keep(SAME, Told(b"", b""))
         change()
         assert not again
+
+
+def test_a_page_that_has_no_room_is_forgotten_with_the_answers_that_hold_it(tmp_path: Path) -> None:
+    again = Again()
+    pages = Pages(tmp_path, [], again)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_bytes(bytes(MOST_BYTES // 2 + 1))
+
+    first = pages.find("first/")
+    again.keep(SAME, Told(b"", b""))
+    assert pages.find("first/") is first
+    assert again
+
+    pages.find("second/")
+    assert not again
+    assert pages.find("first/") is not first
