@@ -22,8 +22,6 @@ WORDS = [
     *("privacy", "workflow", "safety", "order", "result", "medication", "queue", "template", "naïve", "café", "we’re"),
 ]
 _MONTH = "Nov"
-# Each entry has a day of the month of its own, and up to 20 are there at the beginning.
-MOST_CHANGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +51,9 @@ class Farm:
         return sum(_shape(number)[0] for number in range(feeds))
 
     def changed(self, share: float, version: int) -> Callable[[], None]:
-        """Prepare a new entry for some of the feeds; return what lets them have it, in a moment.
+        """Prepare another version of some of the feeds; return what lets them have it, in a moment.
 
-        `version` is how many they have had since the beginning, at most MOST_CHANGES.
+        `version` is how many entries each has besides those of the beginning.
         """
         numbers = range(0, self.feeds, round(1 / share))
         for number in numbers:

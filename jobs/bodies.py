@@ -41,7 +41,7 @@ class _Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A body that a child is reading, or has read: `answer` is without it."""
+    """A body that is being read, or has been; `answer` is without it where a child reads it."""
 
     feed: DueFeed
     state: PollState
@@ -62,7 +62,7 @@ class Bodies:
         self._reading: dict[Future[Reading], Begun] = {}
 
     @property
-    def are_read(self) -> bool:
+    def are_being_read(self) -> bool:
         """Tell whether any is being read."""
         return bool(self._reading)
 

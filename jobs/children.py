@@ -172,6 +172,9 @@ def _limited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def _allow(seconds: int) -> None:
-    """Let this process use the processor for so long from now on: RLIMIT_CPU counts its whole life."""
+    """Let this process use the processor for so long from now on, less a part of a second.
+
+    RLIMIT_CPU counts its whole life, in seconds.
+    """
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, resource.RLIM_INFINITY))

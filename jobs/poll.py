@@ -149,7 +149,7 @@ class Sweep:
 
     def _collect(self, *, wait_for_all: bool) -> None:
         self._bodies.begin(at_once=wait_for_all)
-        while self._bodies.are_read:
+        while self._bodies.are_being_read:
             finished = self._bodies.finished(_PATIENCE if wait_for_all else 0)
             if not finished and (self._until() or not wait_for_all):
                 return
@@ -272,8 +272,7 @@ class Sweep:
         left: dict[bool, list[tuple[int, datetime, PollState]]] = {True: [], False: []}
         for polled in done:
             feed, state = polled.feed, polled.state
-            is_as_it_was = not state.failures and state.differs_in_times_only(feed.state)
-            left[is_as_it_was].append((feed.id, feed.due_at, state))
+            left[state.differs_in_poll_times_only(feed.state)].append((feed.id, feed.due_at, state))
         store.feeds.record_times(self._database, left[True])
         store.feeds.record_states(self._database, left[False])
 

@@ -305,6 +305,7 @@ def test_a_sweep_given_up_leaves_the_engine_usable(engine: Engine, web: Farm) ->
     assert isinstance(engine.fetch(Request(f"{web.url}/")), Answer)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").exists(), reason="what is watched is read from Linux' /proc")
 def test_a_kept_connection_is_used_again_and_forgotten_when_its_server_closes_it(engine: Engine) -> None:
     accepted: list[socket.socket] = []
 

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from aggregator import store
 from aggregator.errors import StoreFailed
-from aggregator.model import Evidence, Status, Subscription
+from aggregator.model import Evidence, PollState, Status, Subscription
 from aggregator.standing import Standing
 from tests.builders import NOON, arrival, claim, entry, hours_ago, state, stored, subscribed
 
@@ -85,6 +85,26 @@ def test_to_record_the_times_of_a_poll_does_what_to_record_all_of_it_does(
     differs = {name for name in one if one[name] != other[name]}
     assert differs == {"id", "url", "slug", "host", "territory", "territory_host"}
     assert (one["polls"], one["hint"]) == (1, "ping" if hinted == 1 else "")
+
+
+def test_to_record_the_times_of_a_poll_leaves_a_rest_that_its_host_has_asked_for_meanwhile(database: Database) -> None:
+    subscribed(database, "http://a.test/feed")
+    [due] = store.feeds.due(database, NOON, 10)
+    with store.transaction(database):
+        store.feeds.hold_host(database, "http://a.test/other", hours_ago(-2))
+        after = due.state._replace(next_poll_at=hours_ago(-9), last_poll_at=NOON)
+        store.feeds.record_times(database, [(due.id, NOON, after)])
+
+    [later] = store.feeds.due(database, hours_ago(-9), 10)
+    assert later.state.stay_away_until == hours_ago(-2)
+
+
+@pytest.mark.parametrize("name", PollState._fields)
+def test_two_states_of_a_feed_differ_in_poll_times_only_where_nothing_else_does(name: str) -> None:
+    before = state()
+    after = before._replace(**{name: object()})
+
+    assert after.differs_in_poll_times_only(before) == (name in ("next_poll_at", "last_poll_at"))
 
 
 def test_feeds_that_have_just_begun_to_fail_can_be_hurried(database: Database) -> None:

@@ -67,6 +67,7 @@ class PollState(NamedTuple):
     its newest posts. Where it `trusts_push`, news have come by themselves, and polls are there for what goes wrong.
     """
 
+    # These two come first: `differs_in_poll_times_only` looks at all that follow.
     next_poll_at: datetime
     last_poll_at: datetime | None = None
     etag: str = ""
@@ -84,7 +85,7 @@ class PollState(NamedTuple):
     problem: str = ""
     trusts_push: bool = False
 
-    def differs_in_times_only(self, other: PollState) -> bool:
+    def differs_in_poll_times_only(self, other: PollState) -> bool:
         """Tell whether it is the other one but for when the feed was and will be polled."""
         return self[2:] == other[2:]
 

@@ -39,8 +39,6 @@ def open_store(
         database.execute("PRAGMA foreign_keys = ON")
         database.execute(f"PRAGMA synchronous = {synchronous}")
         database.execute("PRAGMA cache_size = -4000")
-        # A page that changes again and again is copied from the log once in 16 MB, not once in 4.
-        database.execute("PRAGMA wal_autocheckpoint = 4000")
         _migrate(database, path)
     return database
 

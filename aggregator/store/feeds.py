@@ -140,7 +140,8 @@ def record_states(database: Database, polled: Collection[tuple[int, datetime, Po
 def record_times(database: Database, polled: Collection[tuple[int, datetime, PollState]]) -> None:
     """Store when feeds were and will be polled, whose states are else what they were: well; inside a transaction.
 
-    It is what `record_states` would do, for most polls, and at half its price.
+    It does for most polls what `record_states` does, at half the price. What has come meanwhile from elsewhere stays,
+    such as a rest that the host has asked another feed for.
     """
     database.conn.executemany(
         _RECORD_TIMES,
