@@ -223,7 +223,7 @@ class Engine:
         """Note which events of a socket libcurl waits for.
 
         One that it waits for no more stays with the poller, as its connection is kept and will be used again; closed,
-        it is forgotten there by itself.
+        it is forgotten there by itself, since no child has a duplicate of it: they are spawned, not forked.
         """
         if event == pycurl.POLL_REMOVE:
             self._watched.discard(descriptor)
